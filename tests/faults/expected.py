@@ -89,6 +89,8 @@ class Expected:
                 for name in names
                 for alias, (weights, buckets) in sorted(self.models[name].splits.items())
             },
+            "rollouts": [],
+            "alerts": [],
             "events": self.events,
             "keys": sorted(self.keys),
             "files": {},

@@ -22,18 +22,32 @@ from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.end_split import end_split
+from registry.operations.move_rollout import RolloutMove, move_rollout
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.register import Metadata, register
 from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
 from registry.operations.split_alias import SplitRequest, split_alias
+from registry.operations.start_rollout import RolloutRequest, start_rollout
+from registry.operations.steer_rollout import (
+    abort_rollout,
+    finish_rollout,
+    pause_rollout,
+    resume_rollout,
+)
+from registry.rollouts.plan import parse_plan
+from registry.rollouts.progress import Action
 from registry.storage.database import Database
 from registry.storage.idempotency import Idempotency
 from registry.storage.schema import upgrade
 from tests.factories import NUMBERS, add_token
 
+PLAN = parse_plan(
+    {"steps": [{"weight": 5, "minutes": 1}, {"weight": 25, "minutes": 1}, {"weight": 100}]}
+)
 Weights = Sequence[Sequence[int]]
 """Versions and their percentages."""
+Verb = Literal["pause", "resume", "abort", "finish"]
 SplitAlias = Callable[..., OperationResult]
 Journal = Literal["wal", "rollback"]
 MEBIBYTE = 2**20
@@ -163,6 +177,53 @@ class Registry:
         order = AliasRequest(actor="ci", alias=alias, idempotency=request)
         return end_split(self.database, model, order)
 
+    def roll_out(
+        self,
+        number: int,
+        *,
+        model: str = "house",
+        alias: str = "production",
+        key: str | None = None,
+    ) -> OperationResult:
+        order = RolloutRequest(
+            actor="ci",
+            alias=alias,
+            plan=PLAN,
+            idempotency=self._request(key, f"roll out {model} {number} {alias}"),
+        )
+        return start_rollout(
+            self.database, self.load, model, str(number), order, evaluate_gates=evaluate
+        )
+
+    def move(
+        self,
+        action: Action,
+        revision: int | None = None,
+        *,
+        model: str = "house",
+        alias: str = "production",
+    ) -> OperationResult:
+        """Move a rollout as the keeper does."""
+        order = RolloutMove(actor="keeper", alias=alias, reason="x", expected_revision=revision)
+        return move_rollout(self.database, self.load, model, action, order, evaluate_gates=evaluate)
+
+    def steer(
+        self,
+        verb: Verb,
+        *,
+        model: str = "house",
+        alias: str = "production",
+        key: str | None = None,
+    ) -> OperationResult:
+        """Do with a rollout what people do."""
+        request = self._request(key, f"{verb} {model} {alias}")
+        order = RolloutMove(actor="ci", alias=alias, idempotency=request)
+        if verb in {"pause", "resume"}:
+            steer = pause_rollout if verb == "pause" else resume_rollout
+            return steer(self.database, model, order)
+        end = abort_rollout if verb == "abort" else finish_rollout
+        return end(self.database, self.load, model, order, evaluate_gates=evaluate)
+
     def archive(self, model: str, number: int) -> None:
         archive_version(self.database, model, str(number), actor="ci")
 
@@ -237,6 +298,25 @@ def begin_split(registry: Registry) -> None:
     registry.split([(2, 90), (3, 10)])
 
 
+def begin_rolling(registry: Registry) -> None:
+    """As used, with a rollout of the third version in its first step."""
+    begin_used(registry)
+    registry.roll_out(3)
+
+
+def begin_advanced(registry: Registry) -> None:
+    """As used, with a rollout in the last step before the promotion, which is held."""
+    begin_rolling(registry)
+    registry.move("advance")
+    registry.move("hold")
+
+
+def begin_baking(registry: Registry) -> None:
+    """As used, with a rollout that was promoted and is still watched."""
+    begin_advanced(registry)
+    registry.move("promote")
+
+
 def begin_filed(registry: Registry) -> None:
     """As used, with an uploaded directory."""
     begin_used(registry)
@@ -273,6 +353,9 @@ BEGINNINGS: dict[str, Callable[[Registry], None]] = {
     "used": begin_used,
     "long": begin_long,
     "split": begin_split,
+    "rolling": begin_rolling,
+    "advanced": begin_advanced,
+    "baking": begin_baking,
     "filed": begin_filed,
     "littered": begin_littered,
 }

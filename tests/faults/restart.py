@@ -13,6 +13,7 @@ from registry.storage.schema import upgrade
 from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow, EventRow, IdempotencyKeyRow, ModelRow, VersionRow
 from tests.faults.registries import Registry
+from tests.faults.rollouts import alerts_of, faults_of_rollouts, rollouts_of
 from tests.faults.splits import faults_of_splits, splits_of
 
 State = dict[str, Any]
@@ -44,6 +45,8 @@ def state_of(registry: Registry) -> State:
                 for row in session.scalars(select(AliasRow).order_by(AliasRow.model, AliasRow.name))
             },
             "splits": splits_of(session),
+            "rollouts": rollouts_of(session),
+            "alerts": alerts_of(session),
             "events": [
                 [row.type, row.model, row.alias, row.from_version, row.to_version]
                 for row in session.scalars(select(EventRow).order_by(EventRow.seq))
@@ -99,7 +102,7 @@ def _of_rows(registry: Registry) -> list[str]:
         status = {(row.model, row.number): row.status for row in rows}
         aliases = session.scalars(select(AliasRow)).all()
         arms = session.scalars(select(AliasArmRow)).all()
-        faults += faults_of_splits(session)
+        faults += [*faults_of_splits(session), *faults_of_rollouts(session)]
     for row in rows:
         for digest in (row.sha256, *row.compiled.values()):
             try:

@@ -81,10 +81,25 @@ _ALL = [
     *_scenarios("end", "rollback", "split", lambda r: r.rollback(key="k"), ("wal",)),
     *_scenarios("end", "to", "split", lambda r: r.rollback(1, key="k"), ("wal",)),
     *_scenarios("end", "model", "split", lambda r: r.archive_model("house"), ("wal",)),
+    *_scenarios("rollout", "keyed", "used", lambda r: r.roll_out(3, key="k")),
+    *_scenarios("rollout", "paused", "rolling", lambda r: r.steer("pause", key="k"), ("wal",)),
+    *_scenarios("rollout", "resumed", "advanced", lambda r: r.steer("resume", key="k"), ("wal",)),
+    *_scenarios("rollout", "aborted", "rolling", lambda r: r.steer("abort", key="k"), ("wal",)),
+    *_scenarios("rollout", "finished", "rolling", lambda r: r.steer("finish", key="k"), ("wal",)),
+    *_scenarios("rollout", "model", "advanced", lambda r: r.archive_model("house"), ("wal",)),
+    *_scenarios("move", "advance", "rolling", lambda r: r.move("advance", 1)),
+    *_scenarios("move", "connected", "rolling", lambda r: r.move("hold", 1), ("wal",)),
+    *_scenarios("move", "promote", "advanced", lambda r: r.move("promote", 3)),
+    *_scenarios("move", "back", "advanced", lambda r: r.move("roll_back", 3), ("wal",)),
+    *_scenarios("move", "baked", "baking", lambda r: r.move("roll_back", 4), ("wal",)),
+    *_scenarios("move", "complete", "baking", lambda r: r.move("complete", 4), ("wal",)),
 ]
 
 SCENARIOS = {str(scenario): scenario for scenario in _ALL}
-OPERATIONS = ("upload", "promote", "rollback", "archive", "collect", "split", "end")
+OPERATIONS = (
+    *("upload", "promote", "rollback", "archive", "collect"),
+    *("split", "end", "rollout", "move"),
+)
 
 
 def of(operation: str, *, every: bool = True) -> list[str]:

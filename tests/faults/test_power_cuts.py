@@ -10,7 +10,7 @@ from tests.faults.order import faults_of_order
 QUICK = ["upload-first-wal", "promote-keyed-wal"]
 
 
-@pytest.mark.parametrize("operation", ["upload", "promote", "rollback", "archive", "split", "end"])
+@pytest.mark.parametrize("operation", [one for one in scenarios.OPERATIONS if one != "collect"])
 def test_bytes_are_durable_before_the_row_and_the_row_before_the_answer(
     bench, operation, long_faults
 ):
