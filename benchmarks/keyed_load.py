@@ -41,17 +41,18 @@ class KeyedConnection:
             f"POST {OWN.path.format(model=model)} HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nX-Request-Key: "
         ).encode()
-        self._after = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(OWN.body), OWN.body)
         self._socket = socket.create_connection((address.hostname or "", address.port or 80))
         self._socket.settimeout(SECONDS)
         self._received = b""
 
-    def ask(self, keys: Sequence[bytes]) -> list[Answer]:
-        """The answers to ``keys``, in their order. Raises OSError if the connection breaks."""
+    def ask(self, keys: Sequence[bytes], body: bytes = OWN.body) -> list[Answer]:
+        """The answers to ``body`` with each of ``keys``, in their order. Raises OSError if the
+        connection breaks."""
+        after = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         answers = []
         for start in range(0, len(keys), AT_ONCE):
             now = keys[start : start + AT_ONCE]
-            self._socket.sendall(b"".join(self._before + key + self._after for key in now))
+            self._socket.sendall(b"".join(self._before + key + after for key in now))
             answers += [self._next() for _ in now]
         return answers
 

@@ -1,11 +1,13 @@
 """Measures what splits and rollouts promise, and writes benchmarks/ROLLOUTS.md.
 
-    python -m benchmarks.rollouts [--keys 1000000] [--changes 200] [--runs 200] [--write]
+    python -m benchmarks.rollouts [--keys 1000000] [--changes 200] [--runs 200] [--failing 100]
+                                  [--kills 50] [--write]
 
 Starts the service with two workers. Which version answers a key is compared with a second
 implementation of the rule, on each worker, after each was killed and after a restart. Then the
-split of an alias is changed again and again under load. Rollouts are simulated, with a look each
-second.
+split of an alias is changed again and again under load. Rollouts of versions that fail end on the
+real server, and one goes on while its keeper is killed again and again. Rollouts of versions that
+are as good as the champion are simulated, with a look each second.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.bucket_rule import Buckets
 from benchmarks.rollout_errors import equal_versions, failing_canaries, no_traffic
+from benchmarks.rollout_runs import failing_versions, killed_keeper
 from benchmarks.service import TOKEN, Service, promote, running_service, upload
 from benchmarks.split_changes import Changer, change_under_load, checked
 from benchmarks.split_keys import (
@@ -54,12 +57,15 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--changes", type=int, default=200)
     parser.add_argument("--runs", type=int, default=200, help="simulated rollouts")
+    parser.add_argument("--failing", type=int, default=100, help="rollouts of failing versions")
+    parser.add_argument("--kills", type=int, default=50, help="of the keeper")
     parser.add_argument("--write", action="store_true", help=f"also write {RESULTS.name}")
     arguments = parser.parse_args()
     lines, good = [], True
     for part in (
         splits(arguments.keys),
         changes(arguments.changes),
+        rollouts(arguments.failing, arguments.kills),
         simulated(arguments.runs),
     ):
         for one in part:
@@ -114,6 +120,13 @@ def changes(count: int) -> Iterator[Checked | str]:
         changer = Changer(target, service.data, sorted(predictions), random.Random(15))  # noqa: S311
         replies = change_under_load(changer, count, CONNECTIONS, pause=0.05)
     yield from checked(changer, replies, predictions)
+
+
+def rollouts(failing: int, kills: int) -> Iterator[Checked | str]:
+    """What the keeper does on a real server."""
+    yield _title("Rollouts on a server of two workers")
+    yield from failing_versions(failing)
+    yield from killed_keeper(kills)
 
 
 def simulated(runs: int) -> Iterator[Checked | str]:

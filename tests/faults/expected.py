@@ -11,7 +11,6 @@ from registry.errors import (
     ModelArchived,
     ModelNotFound,
     NothingToRollBackTo,
-    RegistryError,
     SplitActive,
     SplitNotFound,
     SplitRefused,
@@ -19,12 +18,12 @@ from registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
+from tests.faults.expected_rollouts import ExpectedRollout, ExpectedRollouts, Refusal
+from tests.faults.rollouts import ACTIVE
 from tests.faults.splits import arms_of
 
 Call = tuple[str, dict[str, Any]]
 """The name of a method of Registry and its arguments."""
-
-Refusal = type[RegistryError]
 
 
 @dataclass
@@ -42,11 +41,10 @@ class ExpectedModel:
 
 
 @dataclass
-class Expected:
+class Expected(ExpectedRollouts):
     """The models, the events in their order, and the answers kept for keys."""
 
     models: dict[str, ExpectedModel] = field(default_factory=dict)
-    events: list[list[Any]] = field(default_factory=list)
     keys: dict[str, tuple[Call, Any]] = field(default_factory=dict)
 
     def after(self, call: Call) -> "tuple[Expected, Refusal | None, Any]":
@@ -64,6 +62,10 @@ class Expected:
         if key is not None:
             changed.keys[key] = (call, result)
         return changed, None, result
+
+    def active(self) -> list[ExpectedRollout]:
+        """The rollouts that have not ended."""
+        return [rollout for rollout in self.rollouts if rollout.state in ACTIVE]
 
     def state(self) -> dict[str, Any]:
         """As ``restart.state_of`` tells it, without digests."""
@@ -89,8 +91,8 @@ class Expected:
                 for name in names
                 for alias, (weights, buckets) in sorted(self.models[name].splits.items())
             },
-            "rollouts": [],
-            "alerts": [],
+            "rollouts": [list(vars(rollout).values()) for rollout in self.rollouts],
+            "alerts": self.alerts,
             "events": self.events,
             "keys": sorted(self.keys),
             "files": {},
@@ -111,7 +113,7 @@ class Expected:
         if refusal := self._unready(model, number):
             return refusal
         weights, _ = self.models[model].splits.get(alias, ({number: 100}, None))
-        return self._move(model, number, alias, "promoted") if number in weights else SplitActive
+        return self._point(model, number, alias, "promoted") if number in weights else SplitActive
 
     def _split(self, model: str, weights: list[list[int]], alias: str) -> Refusal | int:
         shares: dict[int, float] = dict(weights)
@@ -124,19 +126,25 @@ class Expected:
             return AliasNotFound
         if trail[-1] not in shares:
             return SplitRefused
-        before, buckets = known.splits.get(alias, ({}, None))
+        before, _ = known.splits.get(alias, ({}, None))
         for number in sorted(shares.keys() - before.keys()):
             if refusal := self._unready(model, number):
                 return refusal
         if before != shares:
-            if buckets is None:
-                buckets = Buckets(shares)
-            else:
-                buckets.change(shares)
-            known.splits[alias] = shares, buckets
-            known.generation += 1
-            self.events.append(["split_changed", model, alias, None, None])
+            self._end_other(model, alias)
+            self._weigh(model, alias, shares)
         return trail[-1]
+
+    def _weigh(self, model: str, alias: str, shares: dict[int, float]) -> None:
+        known = self.models[model]
+        if alias in known.splits:
+            _, buckets = known.splits[alias]
+            buckets.change(shares)
+        else:
+            buckets = Buckets(shares)
+        known.splits[alias] = shares, buckets
+        known.generation += 1
+        self.events.append(["split_changed", model, alias, None, None])
 
     def _end_split(self, model: str, alias: str) -> Refusal | int:
         known = self.models.get(model)
@@ -146,7 +154,8 @@ class Expected:
             return ModelArchived
         if alias not in known.splits:
             return SplitNotFound if known.trails.get(alias) else AliasNotFound
-        return self._move(model, known.trails[alias][-1], alias, "promoted")
+        self._end_other(model, alias)
+        return self._point(model, known.trails[alias][-1], alias, "promoted")
 
     def _rollback(self, model: str, to_version: int | None, alias: str) -> Refusal | int:
         known = self.models.get(model)
@@ -159,7 +168,7 @@ class Expected:
         target = self._behind(known, to_version, alias)
         if isinstance(target, type):
             return target
-        return self._unready(model, target) or self._move(model, target, alias, "rolled_back")
+        return self._unready(model, target) or self._point(model, target, alias, "rolled_back")
 
     def _behind(self, known: ExpectedModel, to_version: int | None, alias: str) -> Refusal | int:
         """The version that the alias goes back to."""
@@ -194,8 +203,10 @@ class Expected:
             known.generation += 1
             known.statuses = ["archived"] * len(known.statuses)
             known.trails = {}
-            for alias in sorted(known.splits):
-                self.events.append(["split_ended", model, alias, None, None])
+            for alias in sorted({*known.splits, *(one.alias for one in self.rollouts)}):
+                self._end_other(model, alias)
+                if alias in known.splits:
+                    self.events.append(["split_ended", model, alias, None, None])
             known.splits = {}
             self.events.append(["model_archived", model, None, None, None])
         return None
@@ -211,13 +222,19 @@ class Expected:
             return VersionNotFound
         return None if known.statuses[number - 1] == "ready" else VersionNotReady
 
-    def _move(self, model: str, number: int, alias: str, event: str) -> int:
+    def _point(
+        self, model: str, number: int, alias: str, event: str, *, by_rollout: bool = False
+    ) -> int:
         known = self.models[model]
         trail = known.trails.setdefault(alias, [])
         before = trail[-1] if trail else None
-        if known.splits.pop(alias, None):
+        was_split = known.splits.pop(alias, None) is not None
+        if was_split:
             self.events.append(["split_ended", model, alias, None, None])
-            known.generation += before == number
+        if was_split or before != number:
+            known.generation += 1
+            if not by_rollout:
+                self._end_other(model, alias)
         if before != number:
             if event == "rolled_back" and number in trail[:-1]:
                 trail.pop()
@@ -226,6 +243,5 @@ class Expected:
             else:
                 trail.append(number)
             known.held.setdefault(alias, set()).add(number)
-            known.generation += 1
             self.events.append([event, model, alias, before, number])
         return number

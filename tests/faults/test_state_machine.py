@@ -39,10 +39,18 @@ WEIGHTS = st.one_of(
         st.integers(0, 100),
     ),
 )
+VERBS = st.sampled_from(["pause", "resume", "abort", "finish"])
+MOVES = {
+    "running": ["advance", "promote", "hold", "roll_back"],
+    "held": ["advance", "promote", "roll_back"],
+    "paused": ["roll_back"],
+    "baking": ["complete", "roll_back"],
+}
+"""What a keeper does with a rollout in each of the states in which it has not ended."""
 TARGETS = st.none() | NUMBERS
 
 
-def call(verb: str, **arguments: Any) -> st.SearchStrategy[Call]:
+def call(verb: str, /, **arguments: Any) -> st.SearchStrategy[Call]:
     return st.tuples(st.just(verb), st.fixed_dictionaries(arguments))
 
 
@@ -52,6 +60,8 @@ CALLS = st.one_of(
     call("rollback", model=MODELS, to_version=TARGETS, alias=ALIASES, key=KEYS),
     call("split", model=MODELS, weights=WEIGHTS, alias=ALIASES, key=KEYS),
     call("end_split", model=MODELS, alias=ALIASES, key=KEYS),
+    call("roll_out", model=MODELS, number=NUMBERS, alias=ALIASES, key=KEYS),
+    call("steer", verb=VERBS, model=MODELS, alias=ALIASES, key=KEYS),
     call("archive", model=MODELS, number=NUMBERS),
     call("collect"),
 )
@@ -96,13 +106,27 @@ class Machine(RuleBasedStateMachine):
             assert raised.type is refusal
         elif isinstance(outcome := act(self.registry), OperationResult):
             assert outcome.view["version"] == answer
-            assert outcome.replayed == (call[1]["key"] in self.expected.keys)
+            assert outcome.replayed == (call[1].get("key") in self.expected.keys)
         self.expected = after
 
     @rule(model=MODELS, chance=st.integers(0, 9))
     def archive_model(self, model: str, chance: int) -> None:
         if chance == 9:  # rarely: it is the end of whatever might be done to that model
             self.do(("archive_model", {"model": model}))
+
+    @precondition(lambda self: self.expected.active())
+    @rule(data=st.data(), kill=st.none() | KILLS)
+    def keep(self, data: st.DataObject, kill: str | None) -> None:
+        """The keeper moves a rollout, and may be killed while it does."""
+        rollout = data.draw(st.sampled_from(self.expected.active()))
+        last = rollout.step > 0
+        actions = [one for one in MOVES[rollout.state] if not (last and one == "advance")]
+        action = data.draw(st.sampled_from(actions))
+        move = {"action": action, "model": rollout.model, "alias": rollout.alias}
+        if kill is None:
+            self.do(("move", move))
+        else:
+            self.crash(("move", move), kill, alone=False)
 
     @precondition(lambda self: self.expected.keys)
     @rule(data=st.data(), kill=st.none() | KILLS)
