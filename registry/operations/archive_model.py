@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from registry.operations.close_alert import close_alerts_of
 from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
 from registry.operations.split_rows import clear_split
@@ -27,6 +28,7 @@ def archive_model(database: Database, name: str, *, actor: str, via: str | None 
             end_rollout(session, name, alias.name, "model_archived", actor=actor, via=via)
             clear_split(session, alias, "model_archived", actor=actor, via=via)
             session.delete(alias)
+        close_alerts_of(session, name, actor=actor, reason="The model was archived.")
         for version in session.scalars(select(VersionRow).where(VersionRow.model == name)):
             if version.archived_at is None:
                 version.status, version.archived_at = "archived", model.archived_at

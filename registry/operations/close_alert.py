@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.operations.open_alert import alert_details, find_open_alert
-from registry.storage.alert_tables import AlertKind
+from registry.storage.alert_tables import AlertKind, AlertRow
 from registry.storage.history import record
 from registry.storage.tables import HistoryHeadRow, utc_now
 
@@ -27,14 +27,31 @@ def close_alert(
     row = find_open_alert(session, kind, subject, model)
     if row is None:
         return False
+    _close(session, row, actor, reason)
+    return True
+
+
+def close_alerts_of(session: Session, model: str, *, actor: str, reason: str) -> None:
+    """Close all open alerts of the model, which is locked, within the caller's write
+    transaction."""
+    session.execute(select(HistoryHeadRow).with_for_update())
+    rows = session.scalars(
+        select(AlertRow)
+        .where(AlertRow.model == model, AlertRow.closed_at.is_(None))
+        .order_by(AlertRow.id)
+    ).all()
+    for row in rows:
+        _close(session, row, actor, reason)
+
+
+def _close(session: Session, row: AlertRow, actor: str, reason: str) -> None:
     row.closed_at = utc_now()
     record(
         session,
         "alert_closed",
         actor=actor,
-        model=model,
+        model=row.model,
         alias=row.alias,
         reason=reason,
         details=alert_details(row),
     )
-    return True

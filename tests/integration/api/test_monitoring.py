@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from benchmarks.swap import constant_model
-from tests.integration.api.conftest import new_name
+from registry.operations.open_alert import open_alert
+from tests.integration.api.conftest import Caller, new_name
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "hotswap.json").read_text())
@@ -40,7 +41,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def served(module_app) -> dict[str, set[str]]:
     """The name of every sample with the names of its labels."""
-    service = module_app()
+    service = module_app(watch=True)
     name = new_name()
     held = service.stored()
     service.admin.upload(name, constant_model(4713.0))
@@ -50,10 +51,24 @@ def served(module_app) -> dict[str, set[str]]:
     service.lose(service.stored() - held)
     service.admin.promote(name, 2)
     service.admin.post(f"/models/{name}/2/predict", json={"x0": 1.0, "x1": 2.0})
+    _start_rollout(service.admin)
     service.services.observer.polled(readable=True, loaded=1, missing=1, unloadable=[(name, 2)])
+    with service.services.database.write() as session:
+        open_alert(session, "held", "production", "It waits.", actor="keeper", model=name)
     text = service.admin.get("/metrics").text
     samples = re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.MULTILINE)
     return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in samples}
+
+
+def _start_rollout(caller: Caller) -> None:
+    """It also splits its alias."""
+    name = new_name()
+    for value in (4715.0, 4716.0):
+        caller.upload(name, constant_model(value))
+    caller.promote(name, 1)
+    steps = [{"weight": 5, "minutes": 10}, {"weight": 100}]
+    path = f"/models/{name}/aliases/production/rollout"
+    assert caller.put(path, json={"version": 2, "steps": steps}).status_code == 200
 
 
 def test_every_expression_uses_existing_metrics_and_labels(served: dict[str, Any]) -> None:

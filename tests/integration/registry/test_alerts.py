@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from registry.errors import AlertNotFound, ModelNotFound
+from registry.operations.archive_model import archive_model
 from registry.operations.close_alert import close_alert
 from registry.operations.open_alert import open_alert
 from registry.operations.see_alert import see_alert
@@ -203,3 +204,16 @@ def test_open_alerts_are_counted_by_model_and_kind(house):
 
     with house.read() as session:
         assert open_alerts(session) == {("house", "held"): 2, ("", "watch"): 1}
+
+
+def test_archiving_a_model_closes_its_alerts(house):
+    opened(house)
+    opened(house, kind="guard")
+    opened(house, model="shed")
+
+    archive_model(house, "house", actor="ann")
+
+    assert [alert["model"] for alert in found(house, is_open=True)] == ["shed"]
+    kinds = [event["type"] for event in events(house)]
+    assert kinds == ["model_archived", *["alert_closed"] * 2, *["alert_opened"] * 2]
+    assert events(house)[1]["reason"] == "The model was archived."
