@@ -21,6 +21,7 @@ from api.health import blueprint as health
 from api.history import blueprint as history
 from api.holdouts import blueprint as holdouts
 from api.hosts import Hosts, check_hosts
+from api.key_counts import count_keys
 from api.logs import configure_logs
 from api.models import blueprint as models
 from api.plots import blueprint as plots
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> Flask:
     reports = report_workers(app, services, telemetry.folder)
     telemetry.repeat(reports.write, REPORT_SECONDS)
     record_predictions(telemetry, services)
+    count_keys(telemetry, services)
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     write_problems_below(app, OPEN_INFERENCE, write_error_text)

@@ -4,12 +4,13 @@ from typing import Any
 
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint
+from api.key_counts import shares_here
 from api.promotions import check_force, moved, observed, once
 from api.schemas.promotions import MovedSchema
 from api.schemas.splits import (
     ChangedSplitSchema,
+    ShownSplitSchema,
     SplitEndQuerySchema,
-    SplitSchema,
     SplitTargetSchema,
 )
 from api.services import services
@@ -21,6 +22,7 @@ from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.splits import split_of
 from registry.reading.views import View
 from registry.splits.weights import basis_points
+from registry.watching.split_shares import shares_view
 
 blueprint = Blueprint("splits", __name__, description="Aliases that several versions answer")
 
@@ -35,6 +37,15 @@ _SPLIT = {
     "since": "2026-11-23T06:00:00.000Z",
     "changed_by": "ann",
     "reason": "trained on the data of October",
+}
+_TRAFFIC = {
+    "requests": 20_000,
+    "keys": 1_204,
+    "largest_key_share": 0.021,
+    "arms": [
+        {"version": 3, "requests": 18_213, "request_share": 0.91065, "key_share": 0.9003},
+        {"version": 4, "requests": 1_787, "request_share": 0.08935, "key_share": 0.0997},
+    ],
 }
 _GATE = {"version": 4, "gate": "signature compatible", "passed": True, "candidate": None}
 _GATE |= {"champion": None, "reason": None, "measured": None}
@@ -51,10 +62,11 @@ _ENDED = {
 
 @blueprint.route(_PATH, methods=["GET"])
 @allows("any")
-@blueprint.response(200, SplitSchema, example=_SPLIT)
+@blueprint.response(200, ShownSplitSchema, example={**_SPLIT, "traffic": _TRAFFIC})
 def get_split(name: str, alias: str) -> View:
-    """Show the versions that an alias is split over, and their weights."""
-    return split_of(db.session(), name, alias)
+    """Show the versions that an alias is split over, their weights and their real shares."""
+    split = split_of(db.session(), name, alias)
+    return {**split, "traffic": shares_view(shares_here(name, alias))}
 
 
 @blueprint.route(_PATH, methods=["PUT"])

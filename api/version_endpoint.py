@@ -98,7 +98,7 @@ class VersionEndpoint(ABC):
                     requested,
                     reference,
                     outcome,
-                    fault=is_version_fault(error, predicting=loaded is not None),
+                    fault=is_version_fault(error, predicting=isinstance(loaded, LoadedVersion)),
                     caller=environ.get(_REQUEST_KEY),
                 )
             if not drain(environ):

@@ -10,6 +10,9 @@ from keeper.services import KeeperServices
 from registry.deliveries.addresses import Allowed
 from registry.deliveries.key_file import NAME, KeyFile
 from registry.deliveries.sending import Sender
+from registry.operations.report_shares import report_shares
+
+SHARES_SECONDS = 60.0
 
 
 class Companion(Protocol):
@@ -30,7 +33,14 @@ def tasks_of(services: KeeperServices) -> list[Task]:
         services.evaluator.results,
         counts_of_host(services.counts_folder),
     )
-    return [Task("moving rollouts", LOOK_SECONDS, rollouts.look)]
+    return [
+        Task("moving rollouts", LOOK_SECONDS, rollouts.look),
+        Task(
+            "comparing the keys of splits with their weights",
+            SHARES_SECONDS,
+            lambda: report_shares(services.database, services.counts_folder()),
+        ),
+    ]
 
 
 def companions_of(services: KeeperServices) -> list[Companion]:

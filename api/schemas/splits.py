@@ -81,6 +81,35 @@ class SplitSchema(ma.Schema):
     reason = fields.String(allow_none=True)
 
 
+class ArmTrafficSchema(ma.Schema):
+    """What a version of a split has answered."""
+
+    version = fields.Integer()
+    requests = fields.Integer()
+    request_share = fields.Float()
+    key_share = fields.Float()
+
+
+class SplitTrafficSchema(ma.Schema):
+    """What a split has answered on this server since its weights were changed, in this hour and the
+    one before. Keys are counted by their hashes: exact up to 4,096, otherwise within 2 %."""
+
+    requests = fields.Integer()
+    keys = fields.Integer(metadata={"description": "How many different keys."})
+    largest_key_share = fields.Float(
+        metadata={
+            "description": "The share of the requests that the key with the most has, within 0.1 %."
+        }
+    )
+    arms = fields.List(fields.Nested(ArmTrafficSchema))
+
+
+class ShownSplitSchema(SplitSchema):
+    """A split with its real shares; null: there were no requests, or the token chooses."""
+
+    traffic = fields.Nested(SplitTrafficSchema, allow_none=True)
+
+
 class ChangedSplitSchema(SplitSchema):
     """A split, and the results of the gates of the versions that were added to it."""
 

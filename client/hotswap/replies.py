@@ -284,9 +284,28 @@ class ArmGate(Gate, total=False):
     version: int
 
 
+class ArmTraffic(TypedDict):
+    """What a version of a split has answered; its shares of the requests and of the keys."""
+
+    version: int
+    requests: int
+    request_share: float
+    key_share: float
+
+
+class SplitTraffic(TypedDict):
+    """What a split has answered since its weights were changed, in this hour and the one before."""
+
+    requests: int
+    keys: int
+    largest_key_share: float
+    arms: list[ArmTraffic]
+
+
 class Split(TypedDict):
     """A split of an alias that points at ``version``. ``since``, ``changed_by`` and ``reason`` are
-    of the last change of its weights; ``gates`` only in the reply to a change."""
+    of the last change of its weights; ``gates`` only in the reply to a change. ``traffic`` only in
+    other replies; None: there were no requests, or the token chooses."""
 
     model: str
     alias: str
@@ -298,6 +317,7 @@ class Split(TypedDict):
     changed_by: str
     reason: str | None
     gates: NotRequired[list[ArmGate]]
+    traffic: NotRequired[SplitTraffic | None]
 
 
 class Alias(TypedDict):

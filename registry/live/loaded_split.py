@@ -34,13 +34,14 @@ class LoadedSplit:
     Only ``last_used`` ever changes.
     """
 
-    __slots__ = ("_arms", "_by_header", "_hash", "_owners", "last_used")
+    __slots__ = ("_arms", "_by_header", "_count", "_hash", "_owners", "last_used")
 
     def __init__(self, split: Split, arms: Sequence[Arm]) -> None:
         self._arms = tuple(arms)
         self._by_header = split.by == "header"
         self._hash = keyed_hash(split.salt)
         self._owners = split.owners
+        self._count = split.hashed.append
         self.last_used = time.monotonic()
 
     def choose(self, sent: str | None, request_id: str) -> Arm:
@@ -56,7 +57,9 @@ class LoadedSplit:
         # As Split.place_of, which a test compares: its calls would take as long again.
         hashed = self._hash.copy()
         hashed.update(sent.encode())
-        arm: Arm = self._arms[self._owners[first_half(hashed.digest())[0] % BUCKETS]]
+        digest = hashed.digest()
+        self._count(digest)
+        arm: Arm = self._arms[self._owners[first_half(digest)[0] % BUCKETS]]
         arm.last_used = self.last_used
         return arm
 

@@ -1,6 +1,7 @@
 """Chooses the version of a split that answers a request."""
 
 import struct
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -13,6 +14,8 @@ SPLIT_BY: tuple[SplitBy, ...] = get_args(SplitBy)
 """What the key of a request is: its X-Request-Key, the id of its token, or its request id."""
 LONGEST_KEY = 256
 """Bytes of an X-Request-Key, which are ASCII characters."""
+MOST_HASHED = 65_536
+"""Far more than are added between two reads; without any, memory stays limited."""
 SALT_BYTES = 16
 first_half = struct.Struct("<Q8x").unpack
 """Of a hash of 16 bytes, as a number; the second half is for drawing samples of requests."""
@@ -20,7 +23,7 @@ first_half = struct.Struct("<Q8x").unpack
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The versions of an alias, by number, with their buckets; never changed, only replaced.
+    """The versions of an alias, by number, with their buckets; only ``hashed`` ever changes.
 
     ``salt``: 16 random bytes, so that the keys of one split are spread independently of another's.
     A bucket that no version has belongs to the lowest number.
@@ -33,6 +36,8 @@ class Split:
     """The versions, ascending."""
     owners: bytes = field(init=False, compare=False, repr=False)
     """For each bucket, the place in ``numbers`` of the version that has it."""
+    hashed: deque[bytes] = field(init=False, compare=False, repr=False)
+    """The hashes of the keys that a version was chosen for, until they are counted."""
 
     def __post_init__(self) -> None:
         numbers = tuple(sorted(self.ranges))
@@ -42,6 +47,7 @@ class Split:
                 owners[start:end] = bytes([place]) * (end - start)
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "owners", bytes(owners))
+        object.__setattr__(self, "hashed", deque(maxlen=MOST_HASHED))
 
     def place_of(self, key: bytes) -> int:
         """The place in ``numbers`` of the version that answers requests with ``key``."""

@@ -91,7 +91,7 @@ def test_without_requests_there_is_no_real_share(console: Console, canary: str) 
     page = console.admin.get(f"/console/models/{canary}")
 
     assert "No requests since the change yet" in page.text
-    assert f'data-label="Real share" class="figure">{DASH}<' in row_of(page, 2)
+    assert f'data-label="Of the requests" class="figure">{DASH}<' in row_of(page, 2)
 
 
 def test_a_split_is_ended_by_one_press_on_a_reason(console: Console, canary: str) -> None:
