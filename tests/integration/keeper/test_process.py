@@ -114,6 +114,7 @@ def test_a_second_one_waits_and_takes_the_place_of_one_that_was_killed(
     wait_for(lambda: keeps(data, second))
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_server_and_for_the_schema_of_this_release(
     tmp_path: Path, start: Start
 ) -> None:
@@ -132,6 +133,7 @@ def test_it_waits_for_a_server_and_for_the_schema_of_this_release(
     wait_for(lambda: keeps(data, keeper))
 
 
+@pytest.mark.slow
 def test_it_ends_when_its_directory_was_moved_away(
     data: Path, start: Start, tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_it_ends_when_its_directory_was_moved_away(
     assert "the data directory was replaced" in (tmp_path / "keeper-0.log").read_text()
 
 
+@pytest.mark.slow
 def test_an_attached_one_ends_when_its_standard_input_is_closed(data: Path, start: Start) -> None:
     keeper = start(data, "--attached")
     wait_for(lambda: keeps(data, keeper))
