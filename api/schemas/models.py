@@ -12,6 +12,7 @@ from api.schemas.fields import (
     text,
     whole,
 )
+from api.schemas.promotions import split_field
 from registry.gates.grammar import ENGINES
 from registry.names import MODEL_NAME
 from registry.signature import KINDS, TASKS
@@ -73,6 +74,7 @@ class LiveVersionSchema(ma.Schema):
 
     alias = fields.String()
     version = fields.Integer()
+    split = split_field()
     kind = fields.String(metadata={"enum": list(KINDS)})
     task = fields.String(metadata={"enum": list(TASKS)})
     engine = fields.String(metadata={"enum": list(ENGINES)})

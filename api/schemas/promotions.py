@@ -199,14 +199,19 @@ class AliasSplitSchema(ma.Schema):
     arms = fields.List(fields.Nested(ArmSchema))
 
 
-class AliasSchema(ma.Schema):
-    alias = fields.String()
-    version = fields.Integer()
-    split = fields.Nested(
+def split_field() -> fields.Nested:
+    """The split of an alias."""
+    return fields.Nested(
         AliasSplitSchema,
         allow_none=True,
         metadata={"description": "The versions that answer; null: 'version' answers all."},
     )
+
+
+class AliasSchema(ma.Schema):
+    alias = fields.String()
+    version = fields.Integer()
+    split = split_field()
     since = fields.String(allow_none=True, metadata={"format": "date-time"})
     by = fields.String(allow_none=True)
     reason = fields.String(allow_none=True)

@@ -73,6 +73,7 @@ THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 THERE |= {"form": "onnx", "plot": "roc", "call": "status", "verb": "classify"}
 THERE |= {"path": "uploads/fuzzed/file"}
 """What leads a request past the first 404."""
+IDENTIFIERS = ("token_id", "alert_id", "webhook_id", "delivery_id")
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
 """Queries that lead past the first refusal, which nobody would make up."""
@@ -259,7 +260,7 @@ def check_refusal(case: Any, answer: Any) -> None:
 def test_options_returns_the_documented_methods(server: Server) -> None:
     document = server.call("GET", "/openapi.json").json()
     for path, item in document["paths"].items():
-        named = path.format(**THERE, token_id="1")
+        named = path.format(**THERE, **dict.fromkeys(IDENTIFIERS, "1"))
         answer = server.call("OPTIONS", named)
         allowed = {method.strip() for method in answer.headers["Allow"].split(",")}
         assert allowed - {"HEAD", "OPTIONS"} == {
