@@ -8,6 +8,7 @@ import click
 from cli.exits import HELD, ROLLED_BACK
 from cli.formatting import moment, number, one_line
 from cli.names import AliasName, IdempotencyKey, ModelName
+from cli.retrain import patient
 from cli.rollout_plans import StepText, read_plan
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_heading, print_json, print_pairs, print_table
@@ -26,6 +27,9 @@ EXITS = {
     "ended": ROLLED_BACK,
 }
 """The exit codes of ``status --wait`` by state."""
+UNWATCHED = "no: the keeper does not run"
+PATIENCE = 600.0
+"""Seconds that ``status --wait`` waits for a service that does not respond, as during a restart."""
 GUARDS = [
     Column("Guard"),
     Column("Verdict"),
@@ -145,21 +149,26 @@ def status(registry: Registry, *, name: str, alias: str, wait: bool, as_json: bo
         found = registry.rollout(name, alias=alias)
         _show(found, as_json)
         return
-    found = registry.wait_for_rollout(name, alias=alias, changed=Announcement())
+    with registry.with_retries(patient(PATIENCE)) as waiting:
+        found = waiting.wait_for_rollout(name, alias=alias, changed=Announcement())
     _show(found, as_json)
     click.get_current_context().exit(EXITS.get(found["state"], ROLLED_BACK))
 
 
 class Announcement:
-    """Prints each new revision on stderr in one line."""
+    """Prints each new revision on stderr in one line, and whether nobody watches the rollout."""
 
     def __init__(self) -> None:
         self._revision: int | None = None
+        self._watched = True
 
     def __call__(self, found: Rollout) -> None:
         if found["revision"] != self._revision:
             self._revision = found["revision"]
             click.echo(f"{found['state']}: {one_line(found['reason'])}", err=True)
+        if self._watched and not found["watched"]:
+            click.echo(f"watched: {UNWATCHED}", err=True)
+        self._watched = found["watched"]
 
 
 def print_rollout(found: Rollout) -> None:
@@ -177,13 +186,12 @@ def print_rollout(found: Rollout) -> None:
             f"{moment(found['step_began_at'])}",
             "requests": f"{requests['canary']:,} by version {found['version']}, "
             f"{requests['champion']:,} by version {found['champion']}",
+            "watched": "yes" if found["watched"] else UNWATCHED,
             "revision": found["revision"],
             "started": f"{moment(found['created_at'])} by {found['created_by']}",
             "ended": moment(found["ended_at"]),
         }
     )
-    if not found["watched"]:
-        click.echo("Nobody watches it at present: the keeper is not running.", err=True)
     if found["guards"]:
         print_heading("Guards")
         print_table(GUARDS, [_guard_row(one) for one in found["guards"]], "")

@@ -144,7 +144,7 @@ def test_the_status_has_the_step_and_the_guards(hotswap: Hotswap, service: FakeS
     guard = next(line for line in shown.stdout.splitlines() if "0.84" in line)
     assert "0 of 61" in guard
     assert "2 of 1,203" in guard
-    assert "Nobody watches it at present" in shown.stderr
+    assert "no: the keeper does not run" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,29 @@ def test_the_client_waits_while_a_rollout_goes_on(service: FakeService) -> None:
 
     assert found["state"] == "promoted"
     assert seen == ["running", "running", "baking", "promoted"]
+
+
+def test_waiting_says_once_that_nobody_watches(hotswap: Hotswap, service: FakeService) -> None:
+    service.script("GET", PATH, Answer(200, rollout("held", watched=False)))
+
+    waited = hotswap("rollout", "status", "housing", "--wait", "--json")
+
+    assert waited.exit_code == 10
+    assert waited.stderr.count("watched: no: the keeper does not run") == 1
+    assert json.loads(waited.stdout)["watched"] is False
+
+
+@pytest.mark.slow  # the waits between attempts are random, up to 15 s in all
+def test_waiting_goes_on_while_the_service_is_replaced(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.script("GET", PATH, Answer(200, rollout("promoted")))
+    service.script_next("GET", PATH, problem(503, "draining", "It stops."), times=4)
+
+    waited = hotswap("rollout", "status", "housing", "--wait")
+
+    assert waited.exit_code == 0, waited.output
+    assert waited.stderr.count("Trying again") == 4
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "abort", "finish"])
