@@ -12,6 +12,7 @@ from cli.formatting import moment
 from cli.moments import Moment
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
+from cli.splits import percent
 from cli.terminal import Column, print_json, print_pairs, print_table
 from hotswap import Registry
 from hotswap.replies import Event, HistoryHead
@@ -116,10 +117,18 @@ def event_row(event: Event) -> list[object]:
         event.get("type"),
         event.get("alias"),
         event.get("from_version"),
-        event.get("to_version"),
+        event.get("to_version") or _weights(event),
         event.get("actor"),
         event.get("reason"),
     ]
+
+
+def _weights(event: Event) -> str | None:
+    """The weights that a change of a split set."""
+    if event.get("type") != "split_changed":
+        return None
+    weights = (event.get("details") or {}).get("weights") or {}
+    return ", ".join(f"{version}: {percent(weight)}" for version, weight in weights.items())
 
 
 def _verify(anchor: str | None, as_json: bool) -> None:

@@ -165,3 +165,15 @@ def test_problems_of_splits_have_classes(service: FakeService) -> None:
         with pytest.raises(SplitActive):
             registry.promote("housing", 5, end_split=True)
     assert service.requests[1].json == {"end_split": True}
+
+
+def test_the_history_shows_the_weights_of_a_change(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing")
+    weights = {"3": 94.75, "4": 5.25}
+    event = {"seq": 9, "at": "2026-11-23T06:00:00.000Z", "type": "split_changed", "actor": "ann"}
+    event |= {"alias": "production", "from_version": None, "to_version": None, "reason": None}
+    page = {"items": [{**event, "details": {"weights": weights, "by": "header"}}]}
+    page |= {"page": 1, "page_size": 1, "total": 1}
+    service.script("GET", "/models/housing/history", Answer(200, page))
+
+    assert "3: 94.75%, 4: 5.25%" in hotswap("history", "housing").stdout

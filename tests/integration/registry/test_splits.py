@@ -1,5 +1,6 @@
 """Splits of an alias, and what every other operation does with an alias that is split."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,6 +38,7 @@ from registry.reading.live_versions import aliases_of
 from registry.reading.pages import Paging
 from registry.reading.queries import list_history
 from registry.reading.splits import split_of
+from registry.storage.database import Database
 from registry.storage.history import verify
 from registry.storage.idempotency import Idempotency
 from registry.storage.split_tables import AliasArmRow
@@ -324,6 +326,20 @@ class TestSplitting:
         split(house, details={"rollout": 7, "step": 1}, via="mlflow")
         details = events(house)[0]["details"]
         assert (details["rollout"], details["step"], details["via"]) == (7, 1, "mlflow")
+
+    def test_a_copy_of_the_database_has_the_split(self, tmp_path, sqlite_template):
+        original = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+        shutil.copy(sqlite_template, tmp_path / "registry.db")
+        add_versions(original, "house", ["ready"] * 3)
+        go(original, 2)
+        split(original)
+        original.copy_to(tmp_path / "copy.db")
+        copy = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+
+        assert state(copy) == state(original)
+        assert (salt_of(copy), ranges_of(copy)) == (salt_of(original), ranges_of(original))
+        for database in (original, copy):
+            database.dispose()
 
 
 class TestGates:
