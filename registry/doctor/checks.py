@@ -26,6 +26,7 @@ from registry.doctor.software import (
 )
 from registry.doctor.storage import check_blobs, check_directory, check_modes
 from registry.doctor.watching import check_keeper
+from registry.doctor.webhooks import check_webhooks
 from registry.errors import RegistryError
 
 CHECKS: tuple[Check, ...] = (
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     check_engines,
     check_holdouts,
     check_keeper,
+    check_webhooks,
 )
 
 QUICK_CHECKS: tuple[Check, ...] = (
@@ -58,6 +60,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_engines,
     check_holdouts,
     check_keeper,
+    check_webhooks,
 )
 """Those that a running service can do while somebody waits: they import no libraries, start no
 process, and read neither the whole history nor the whole directory."""

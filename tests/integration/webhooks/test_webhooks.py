@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from registry.blobs.local import LocalBlobStore
 from registry.deliveries.addresses import Allowed
 from registry.deliveries.key_file import KeyFile
 from registry.deliveries.sending import Outcome
 from registry.deliveries.signing import secret_text
+from registry.doctor.findings import Installation
+from registry.doctor.webhooks import check_webhooks
 from registry.errors import (
     DeliveryNotFound,
     TooManyWebhooks,
@@ -533,3 +536,29 @@ def test_messages_that_ended_long_ago_are_forgotten(database, keys):
 
     with database.read() as session:
         assert set(session.scalars(select(DeliveryRow.id))) == {recent, waiting}
+
+
+def test_the_doctor_finds_what_prevents_messages(database, keys, tmp_path):
+    installation = Installation(
+        tmp_path / "data", database, LocalBlobStore(tmp_path / "data" / "blobs")
+    )
+
+    def found():
+        return [(one.result, one.message) for one in check_webhooks(installation)]
+
+    assert found() == []
+    made = make(database, keys)
+    assert found() == [("ok", "1 webhook receives messages")]
+    finish(database, _claimed_test(database, made), "failed", error="x")
+    ((result, said),) = found()
+    assert result == "warning"
+    assert said.startswith(f"messages to webhook {made['id']} have failed since ")
+    key = (tmp_path / "data" / "webhooks.key").rename(tmp_path / "kept")
+    ((result, said),) = found()
+    assert (result, said) == (
+        "fault",
+        f"the key of webhook {made['id']} is not in webhooks.key, so nothing is sent to it",
+    )
+    key.rename(tmp_path / "data" / "webhooks.key")
+    change(database, made["id"], enabled=False)
+    assert found() == [("warning", f"webhook {made['id']} is disabled: Disabled by bob.")]
