@@ -17,10 +17,12 @@ def bucket_of(key: bytes, salt: bytes) -> int:
 
 
 class Buckets:
-    """The version of each bucket, from the first weights of a split on."""
+    """The version of each bucket of a split; ``owners`` are those before it gets ``weights``."""
 
-    def __init__(self, weights: Mapping[int, float]) -> None:
-        self.owners: list[int | None] = [None] * BUCKETS
+    def __init__(
+        self, weights: Mapping[int, float], owners: Iterable[int | None] = (None,) * BUCKETS
+    ) -> None:
+        self.owners = list(owners)
         self.change(weights)
 
     def change(self, weights: Mapping[int, float]) -> None:

@@ -1,7 +1,7 @@
 """Measures what splits and rollouts promise, and writes benchmarks/ROLLOUTS.md.
 
     python -m benchmarks.rollouts [--keys 1000000] [--changes 200] [--runs 200] [--failing 100]
-                                  [--kills 50] [--write]
+                                  [--kills 50] [--only splits,changes,rollouts,simulated] [--write]
 
 Starts the service with two workers. Which version answers a key is compared with a second
 implementation of the rule, on each worker, after each was killed and after a restart. Then the
@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.bucket_rule import Buckets
@@ -59,23 +59,26 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="simulated rollouts")
     parser.add_argument("--failing", type=int, default=100, help="rollouts of failing versions")
     parser.add_argument("--kills", type=int, default=50, help="of the keeper")
+    parser.add_argument("--only", metavar="PARTS", help="of splits, changes, rollouts, simulated")
     parser.add_argument("--write", action="store_true", help=f"also write {RESULTS.name}")
     arguments = parser.parse_args()
-    lines, good = [], True
-    for part in (
-        splits(arguments.keys),
-        changes(arguments.changes),
-        rollouts(arguments.failing, arguments.kills),
-        simulated(arguments.runs),
-    ):
-        for one in part:
+    parts: dict[str, Callable[[], Iterator[Checked | str]]] = {
+        "splits": lambda: splits(arguments.keys),
+        "changes": lambda: changes(arguments.changes),
+        "rollouts": lambda: rollouts(arguments.failing, arguments.kills),
+        "simulated": lambda: simulated(arguments.runs),
+    }
+    lines, good = (
+        ["# Splits and rollouts\n", "`make bench-rollouts`, on a server of two workers."],
+        True,
+    )
+    for name in arguments.only.split(",") if arguments.only else parts:
+        for one in parts[name]():
             lines.append(one if isinstance(one, str) else one.row)
             good &= isinstance(one, str) or one.good
             print(lines[-1], flush=True)
     if arguments.write:
-        RESULTS.write_text(
-            "\n".join(["# Splits and rollouts\n", "`make bench-rollouts`.", *lines, ""])
-        )
+        RESULTS.write_text("\n".join([*lines, ""]))
     return 0 if good else 1
 
 
@@ -124,7 +127,7 @@ def changes(count: int) -> Iterator[Checked | str]:
 
 def rollouts(failing: int, kills: int) -> Iterator[Checked | str]:
     """What the keeper does on a real server."""
-    yield _title("Rollouts on a server of two workers")
+    yield _title("Rollouts")
     yield from failing_versions(failing)
     yield from killed_keeper(kills)
 

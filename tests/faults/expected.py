@@ -4,7 +4,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.bucket_rule import Buckets
 from registry.errors import (
     AliasNotFound,
     IdempotencyKeyReused,
@@ -20,7 +19,7 @@ from registry.errors import (
 )
 from tests.faults.expected_rollouts import ExpectedRollout, ExpectedRollouts, Refusal
 from tests.faults.rollouts import ACTIVE
-from tests.faults.splits import arms_of
+from tests.faults.splits import Changes, arms_of
 
 Call = tuple[str, dict[str, Any]]
 """The name of a method of Registry and its arguments."""
@@ -34,8 +33,8 @@ class ExpectedModel:
     """What lies behind each alias, the present version last."""
     held: dict[str, set[int]] = field(default_factory=dict)
     """Whatever each alias ever pointed at."""
-    splits: dict[str, tuple[dict[int, float], Buckets]] = field(default_factory=dict)
-    """The weights in percent of each alias that is split, and whose its buckets are."""
+    splits: dict[str, Changes] = field(default_factory=dict)
+    """The weights of each alias that is split."""
     generation: int = 0
     archived: bool = False
 
@@ -87,9 +86,9 @@ class Expected(ExpectedRollouts):
                 if trail
             },
             "splits": {
-                f"{name}/{alias}": ["header", arms_of(buckets, weights)]
+                f"{name}/{alias}": ["header", arms_of(changes)]
                 for name in names
-                for alias, (weights, buckets) in sorted(self.models[name].splits.items())
+                for alias, changes in sorted(self.models[name].splits.items())
             },
             "rollouts": [list(vars(rollout).values()) for rollout in self.rollouts],
             "alerts": self.alerts,
@@ -112,8 +111,14 @@ class Expected(ExpectedRollouts):
     def _promote(self, model: str, number: int, alias: str) -> Refusal | int:
         if refusal := self._unready(model, number):
             return refusal
-        weights, _ = self.models[model].splits.get(alias, ({number: 100}, None))
-        return self._point(model, number, alias, "promoted") if number in weights else SplitActive
+        weights = self._weights(model, alias)
+        if weights and number not in weights:
+            return SplitActive
+        return self._point(model, number, alias, "promoted")
+
+    def _weights(self, model: str, alias: str) -> dict[int, float]:
+        """The percentages of the alias; none where it is not split."""
+        return dict(self.models[model].splits.get(alias, ((),))[-1])
 
     def _split(self, model: str, weights: list[list[int]], alias: str) -> Refusal | int:
         shares: dict[int, float] = dict(weights)
@@ -126,7 +131,7 @@ class Expected(ExpectedRollouts):
             return AliasNotFound
         if trail[-1] not in shares:
             return SplitRefused
-        before, _ = known.splits.get(alias, ({}, None))
+        before = self._weights(model, alias)
         for number in sorted(shares.keys() - before.keys()):
             if refusal := self._unready(model, number):
                 return refusal
@@ -137,12 +142,7 @@ class Expected(ExpectedRollouts):
 
     def _weigh(self, model: str, alias: str, shares: dict[int, float]) -> None:
         known = self.models[model]
-        if alias in known.splits:
-            _, buckets = known.splits[alias]
-            buckets.change(shares)
-        else:
-            buckets = Buckets(shares)
-        known.splits[alias] = shares, buckets
+        known.splits[alias] = (*known.splits.get(alias, ()), tuple(sorted(shares.items())))
         known.generation += 1
         self.events.append(["split_changed", model, alias, None, None])
 
@@ -187,7 +187,9 @@ class Expected(ExpectedRollouts):
             return VersionNotFound
         if any(trail and trail[-1] == number for trail in known.trails.values()):
             return VersionHasAlias
-        if any(number in weights for weights, _ in known.splits.values()):
+        if any(number in dict(changes[-1]) for changes in known.splits.values()):
+            return VersionHasAlias
+        if any((one.model, one.champion) == (model, number) for one in self.active()):
             return VersionHasAlias
         if known.statuses[number - 1] != "archived":
             known.statuses[number - 1] = "archived"

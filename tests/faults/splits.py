@@ -1,6 +1,7 @@
 """What is kept of splits, and what must hold of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,8 @@ from registry.storage.tables import AliasRow, EventRow
 
 Alias = tuple[str, str]
 """The names of a model and of one of its aliases."""
+Changes = tuple[tuple[tuple[int, float], ...], ...]
+"""The weights of a split from its beginning on: versions, ascending, and their percentages."""
 
 
 def splits_of(session: Session) -> dict[str, Any]:
@@ -33,12 +36,19 @@ def salt_of(database: Database, model: str, alias: str) -> bytes | None:
         return session.get_one(AliasRow, (model, alias)).split_salt
 
 
-def arms_of(buckets: Buckets, weights: dict[int, float]) -> list[Any]:
+@lru_cache(maxsize=2048)
+def owners_after(changes: Changes) -> tuple[int | None, ...]:
+    """The version of each bucket, by the rule's second implementation."""
+    *before, last = changes
+    buckets = Buckets(dict(last), owners_after(tuple(before))) if before else Buckets(dict(last))
+    return tuple(buckets.owners)
+
+
+@lru_cache(maxsize=2048)
+def arms_of(changes: Changes) -> list[Any]:
     """The versions with their weights and buckets, as ``splits_of`` tells them."""
-    return [
-        [number, round(100 * weights[number]), _ranges(buckets, number)]
-        for number in sorted(weights)
-    ]
+    owners = owners_after(changes)
+    return [[number, round(100 * share), _ranges(owners, number)] for number, share in changes[-1]]
 
 
 def faults_of_splits(session: Session) -> Iterator[str]:
@@ -60,8 +70,8 @@ def faults_of_splits(session: Session) -> Iterator[str]:
                 owners[start:end] = [arm.number] * (end - start)
             if owners.count(arm.number) != arm.weight:
                 yield f"{name}/{arm.number} has not as many buckets as its weight is"
-        buckets = expected.pop((alias.model, alias.name), None)
-        if owners != (buckets.owners if buckets else [None] * BUCKETS):
+        changes = expected.pop((alias.model, alias.name), ())
+        if tuple(owners) != (owners_after(changes) if changes else (None,) * BUCKETS):
             yield f"the buckets of {name} are not those that follow from the history"
     yield from (f"the split of {alias} was not ended" for alias in expected)
     yield from _ungated(session)
@@ -74,9 +84,9 @@ def _arms(session: Session, alias: AliasRow) -> list[AliasArmRow]:
     return list(session.scalars(query.order_by(AliasArmRow.number)))
 
 
-def _ranges(buckets: Buckets, number: int) -> list[list[int]]:
+def _ranges(owners: Sequence[int | None], number: int) -> list[list[int]]:
     ranges: list[list[int]] = []
-    for place, owner in enumerate(buckets.owners):
+    for place, owner in enumerate(owners):
         if owner != number:
             continue
         if ranges and ranges[-1][1] == place:
@@ -90,19 +100,16 @@ def _events(session: Session) -> Iterator[EventRow]:
     yield from session.scalars(select(EventRow).order_by(EventRow.seq))
 
 
-def _replayed(session: Session) -> dict[Alias, Buckets]:
-    """The splits that the history says there are, by the rule's second implementation."""
-    splits: dict[Alias, Buckets] = {}
+def _replayed(session: Session) -> dict[Alias, Changes]:
+    """The splits that the history says there are."""
+    splits: dict[Alias, Changes] = {}
     for event in _events(session):
         alias = (event.model or "", event.alias or "")
         if event.type == "split_ended":
-            del splits[alias]
+            splits.pop(alias, None)
         elif event.type == "split_changed":
             weights = {int(number): share for number, share in event.details["weights"].items()}
-            if alias in splits:
-                splits[alias].change(weights)
-            else:
-                splits[alias] = Buckets(weights)
+            splits[alias] = (*splits.get(alias, ()), tuple(sorted(weights.items())))
     return splits
 
 
