@@ -16,7 +16,8 @@ from tests.integration.cli.test_exits import environment
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
-GROUPS = ["tokens", "recipe", "import", "rollout"]
+GROUPS = ["tokens", "recipe", "import", "rollout", "webhooks"]
+WEBHOOKS = "create list rotate test enable disable delete deliveries retry"
 OURS = [
     *(
         [verb]
@@ -26,6 +27,7 @@ OURS = [
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
     *(["import", verb] for verb in ("mlflow", "folder")),
     *(["rollout", verb] for verb in ("start", "status", "pause", "resume", "abort", "finish")),
+    *(["webhooks", verb] for verb in WEBHOOKS.split()),
 ]
 
 
