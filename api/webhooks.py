@@ -83,7 +83,9 @@ def post_webhook(body: dict[str, Any]) -> View:
 
     It receives the events that are recorded afterwards.
     """
-    return create_webhook(services().database, _keys(), _allowed(), actor=grant().name, **body)
+    return create_webhook(
+        services().database, webhook_keys(), allowed_addresses(), actor=grant().name, **body
+    )
 
 
 @blueprint.route("/webhooks/<webhook_id>", methods=["GET"])
@@ -101,7 +103,9 @@ def get_webhook(webhook_id: str) -> View:
 def patch_webhook(body: dict[str, Any], webhook_id: str) -> View:
     """Change a webhook, disable or enable it. Its secret stays."""
     number = webhook_number(webhook_id)
-    return change_webhook(services().database, _allowed(), number, actor=grant().name, **body)
+    return change_webhook(
+        services().database, allowed_addresses(), number, actor=grant().name, **body
+    )
 
 
 @blueprint.route("/webhooks/<webhook_id>", methods=["DELETE"])
@@ -122,7 +126,7 @@ def post_webhook_rotation(webhook_id: str) -> View:
     For 24 hours its messages have a signature with each of the two secrets.
     """
     number = webhook_number(webhook_id)
-    return rotate_webhook(services().database, _keys(), number, actor=grant().name)
+    return rotate_webhook(services().database, webhook_keys(), number, actor=grant().name)
 
 
 @blueprint.route("/webhooks/<webhook_id>/test", methods=["POST"])
@@ -149,9 +153,7 @@ def get_deliveries(query: dict[str, Any], webhook_id: str) -> Page:
 def post_retry(webhook_id: str, delivery_id: str) -> View:
     """Send a message again soon, with the same id, whatever became of it before."""
     number = webhook_number(webhook_id)
-    if not _is_number(delivery_id):
-        raise DeliveryNotFound(webhook_id, delivery_id)
-    return request_resend(services().database, number, int(delivery_id))
+    return request_resend(services().database, number, delivery_number(webhook_id, delivery_id))
 
 
 def webhook_number(webhook_id: str) -> int:
@@ -161,13 +163,22 @@ def webhook_number(webhook_id: str) -> int:
     return int(webhook_id)
 
 
+def delivery_number(webhook_id: str, delivery_id: str) -> int:
+    """The id of a delivery in a URL. Raises DeliveryNotFound."""
+    if not _is_number(delivery_id):
+        raise DeliveryNotFound(webhook_id, delivery_id)
+    return int(delivery_id)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
-def _keys() -> KeyFile:
+def webhook_keys() -> KeyFile:
+    """The file with the key from which the secrets are computed."""
     return KeyFile(services().settings.data / NAME)
 
 
-def _allowed() -> Allowed:
+def allowed_addresses() -> Allowed:
+    """The addresses that the settings allow besides public ones."""
     return Allowed(*parse_webhook_allow(services().settings.webhook_allow))

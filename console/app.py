@@ -28,6 +28,7 @@ from console.pages.tokens import blueprint as tokens
 from console.pages.trying import blueprint as trying
 from console.pages.upload import blueprint as upload
 from console.pages.version import blueprint as version
+from console.pages.webhooks import blueprint as webhooks
 from console.session import recognise_session
 
 PAGES = (
@@ -48,6 +49,7 @@ PAGES = (
     rollback,
     rollout,
     tokens,
+    webhooks,
     compare,
     gates,
 )

@@ -35,6 +35,7 @@ MENU = (
     Entry("Alerts", "console.alerts.show"),
     Entry("Health", "console.health.show"),
     Entry("Tokens", "console.tokens.show", "admin"),
+    Entry("Webhooks", "console.webhooks.show", "admin"),
 )
 
 

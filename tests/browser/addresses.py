@@ -115,6 +115,15 @@ PAGES: dict[str, tuple[Address, ...]] = {
     ),
     "tokens.show_new": (Address("new token", "/console/tokens/new"),),
     "tokens.show_one": (Address("token, hostile", "/console/tokens/2"),),
+    "webhooks.show": (
+        Address("webhooks", "/console/webhooks"),
+        Address("webhooks without the scope", "/console/webhooks", 403, PREDICTOR),
+    ),
+    "webhooks.show_new": (Address("new webhook", "/console/webhooks/new"),),
+    "webhooks.show_one": (
+        Address("webhook", "/console/webhooks/1"),
+        Address("unknown webhook", "/console/webhooks/99", 404),
+    ),
     "upload.show": (
         Address("upload", "/console/models/rents/upload"),
         Address("upload the first", "/console/models/of-tomorrow/upload"),

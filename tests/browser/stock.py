@@ -175,6 +175,7 @@ def _add(service: Registry) -> None:
         service.upload("busy", line(number), metadata)
     for number in (1, 20, 44):
         service.promote("busy", number, reason=f"figures of v{number}")
+    service.create_webhook("https://hooks.example.com/models", ["promoted", "alert.*"])
     for name in ("split", "rolling"):
         for number in range(1, 4):
             service.upload(name, line(number), {"format": "skops", "kind": "linear"})

@@ -39,7 +39,8 @@ class Address(NamedTuple):
 def addresses(app: Flask, model: str) -> Iterator[Address]:
     """Every address of the console, those of a model for its first version."""
     values = {"name": model, "version": "1", "token_id": "1", "address": "nothing", "digest": "0"}
-    values |= {"plot": "residuals", "alert_id": "1", "verb": "pause"}
+    values |= {"plot": "residuals", "alert_id": "1", "verb": "pause", "webhook_id": "1"}
+    values |= {"delivery_id": "1"}
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         access = access_of(app.view_functions[rule.endpoint])
