@@ -1,10 +1,11 @@
 """Times what a split costs the predictions for its alias, and those for others.
 
 First the choice of a version alone. Then whole predictions in process, through the fast path: for
-an alias that is split, by each kind of key, and for one that is not, in turn. Both versions are the
-same model.
+an alias that is split, by each kind of key, and for one that is not, in turn. Then over HTTP: the
+CPU time of a worker and its responses a second, for a model that is split by header and for one
+that is not, in turn.
 
-    python -m benchmarks.splits [--rounds 60]
+    python -m benchmarks.splits [--rounds 60] [--served-rounds 10]
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,14 +25,18 @@ from flask import Flask
 from api.app import create_app
 from api.services import services
 from api.telemetry import current_telemetry
+from benchmarks.keyed_load import connected
 from benchmarks.launching import on_cores
-from benchmarks.service import TOKEN
-from benchmarks.swap import constant_model
+from benchmarks.service import TOKEN, promote, running_service, upload
+from benchmarks.split_keys import keys, put_split
+from benchmarks.swap import Target, constant_model
 from benchmarks.telemetry import BATCH, Environ, in_turn, predict, prediction
 from config import Settings
 from registry.live.loaded_split import LoadedSplit
 
 TARGET_MICROSECONDS = 1.0
+REQUESTS = 4000
+"""Of a round over HTTP."""
 ALIASES = {"plain": None, "by-header": "header", "by-token": "token", "by-chance": "random"}
 """The aliases, and what they are split by; None: not split."""
 
@@ -39,7 +45,10 @@ def main() -> int:
     """Print the figures; 1 if the choice costs more than the target."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.splits")
     parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--served-rounds", type=int, default=10)
+    parser.add_argument("--port", type=int, default=8455)
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     core = max(os.sched_getaffinity(0))
     with on_cores({core}), tempfile.TemporaryDirectory(prefix="hotswap-splits-") as folder:
         app = create_app(
@@ -53,6 +62,7 @@ def main() -> int:
         with app.app_context():
             services().close()
             current_telemetry().close()
+    _serve(arguments.served_rounds, arguments.port, core)
     missed = choice > TARGET_MICROSECONDS
     print(f"target: {TARGET_MICROSECONDS} µs, {'missed' if missed else 'met'}")
     return int(missed)
@@ -119,6 +129,44 @@ def _batch(app: Flask, alias: str) -> Callable[[], None]:
         for number in range(BATCH)
     ]
     return partial(predict, app.wsgi_app, environs)
+
+
+def _serve(rounds: int, port: int, core: int) -> None:
+    """Print what a worker takes for a request to a model that is split, and to one that is not."""
+    sent = keys(REQUESTS)
+    with running_service(1, port, core=core) as service:
+        for model in ("split", "plain"):
+            for value in (1.0, 2.0):
+                upload(service, model, constant_model(value))
+            promote(service, model, 1)
+        put_split(Target(service.url, TOKEN, "split"), {1: 90, 2: 10})
+        (worker,) = service.workers()
+        taken: dict[str, list[tuple[float, float]]] = {"split": [], "plain": []}
+        with (
+            connected(service.url, TOKEN, "split") as one,
+            connected(service.url, TOKEN, "plain") as other,
+        ):
+            for number in range(rounds + 1):
+                pair = [("split", one), ("plain", other)]
+                for model, connection in pair if number % 2 else reversed(pair):
+                    cpu, began = _cpu_seconds(worker), time.perf_counter()
+                    connection.ask(sent)
+                    taken[model].append((_cpu_seconds(worker) - cpu, time.perf_counter() - began))
+    for place, shown in enumerate(("CPU time of a worker", "time of a response")):
+        split, plain = (
+            [one[place] / REQUESTS * 1e6 for one in taken[model][1:]] for model in taken
+        )
+        ratio = statistics.median(a / b for a, b in zip(split, plain, strict=True))
+        print(
+            f"{shown}: split {statistics.median(split):.2f} µs, "
+            f"not split {statistics.median(plain):.2f} µs, ratio {ratio:.4f}"
+        )
+
+
+def _cpu_seconds(pid: int) -> float:
+    """The CPU time of all threads of a process so far."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 if __name__ == "__main__":
