@@ -51,6 +51,10 @@ MALFORMED = {400, 415, 422}
 UNSAYABLE = {
     "input-refused": "the columns are the model's own",
     "split-refused": "the weights add up to 100, and the version of the alias has one",
+    "plan-malformed": "how the steps and guards of a plan belong together",
+    "rollout-refused": "the version that the alias points at",
+    "webhook-refused": "the language of patterns",
+    "address-refused": "where messages may be sent",
     "gate-refused": "metrics are those of the model's task",
     "artifact-refused": "the bytes of a model",
     "holdout-refused": "the bytes of a table",
@@ -86,6 +90,11 @@ BEYOND = {
     "GET /models/{name}/aliases/{alias}/split": 404,
     "PUT /models/{name}/aliases/{alias}/split": 422,
     "DELETE /models/{name}/aliases/{alias}/split": 404,
+    "GET /models/{name}/aliases/{alias}/rollout": 404,
+    "PUT /models/{name}/aliases/{alias}/rollout": 422,
+    "DELETE /models/{name}/aliases/{alias}/rollout": 404,
+    "POST /alerts/{alert_id}/seen": 404,
+    "POST /webhooks": 422,
     "DELETE /models/{name}/{version}": 409,
     "PUT /models/{name}/holdout": 400,
     "POST /invocations": 400,
@@ -134,6 +143,22 @@ BEYOND |= {
         "POST model-versions/set-tag",
         "DELETE model-versions/delete-tag",
         "POST model-versions/transition-stage",
+    )
+}
+BEYOND |= {
+    f"POST /models/{{name}}/aliases/{{alias}}/rollout/{move}": 404
+    for move in ("abort", "finish", "pause", "resume")
+}
+BEYOND |= {
+    f"{call.partition(' ')[0]} /webhooks/{{webhook_id}}{call.partition(' ')[2]}": 404
+    for call in (
+        "GET ",
+        "PATCH ",
+        "DELETE ",
+        "POST /rotate",
+        "POST /test",
+        "GET /deliveries",
+        "POST /deliveries/{delivery_id}/retry",
     )
 }
 """What asks for a model, a table, its columns, its past or for a version that is not live, none of
