@@ -29,7 +29,8 @@ def test_an_alias_is_split_shown_and_ended(admin, live):
     assert made.status_code == 200, made.text
     shown = admin.get(path(live))
     assert shown.status_code == 200
-    assert {**shown.json, "since": None} == {
+    split = {key: value for key, value in shown.json.items() if key != "traffic"}
+    assert {**split, "since": None} == {
         "model": live,
         "alias": "production",
         "version": 1,
@@ -41,7 +42,7 @@ def test_an_alias_is_split_shown_and_ended(admin, live):
         "reason": "try it",
     }
     (gate,) = made.json["gates"]
-    assert made.json == {**shown.json, "gates": [gate]}
+    assert made.json == {**split, "gates": [gate]}
     assert (gate["version"], gate["gate"], gate["passed"]) == (2, "signature compatible", True)
 
     ended = admin.delete(f"{path(live)}?reason=enough")
