@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.bucket_rule import Buckets
@@ -68,10 +69,7 @@ def main() -> int:
         "rollouts": lambda: rollouts(arguments.failing, arguments.kills),
         "simulated": lambda: simulated(arguments.runs),
     }
-    lines, good = (
-        ["# Splits and rollouts\n", "`make bench-rollouts`, on a server of two workers."],
-        True,
-    )
+    lines, good = [_title_page()], True
     for name in arguments.only.split(",") if arguments.only else parts:
         for one in parts[name]():
             lines.append(one if isinstance(one, str) else one.row)
@@ -138,6 +136,12 @@ def simulated(runs: int) -> Iterator[Checked | str]:
     yield from equal_versions(runs)
     yield from failing_canaries(runs)
     yield from no_traffic()
+
+
+def _title_page() -> str:
+    """The beginning of the file."""
+    day, cores = f"{datetime.now(UTC):%Y-%m-%d}", len(os.sched_getaffinity(0))
+    return f"# Splits and rollouts\n\n`make bench-rollouts` on {day}, {cores} cores."
 
 
 def _title(text: str) -> str:
