@@ -10,6 +10,7 @@ from api.entity_tags import polled, unless_known
 from api.promotions import moved, promotion_request
 from api.schemas.promotions import (
     AliasAtSchema,
+    AliasEndQuerySchema,
     AliasPageSchema,
     AliasQuerySchema,
     AliasTargetSchema,
@@ -87,8 +88,15 @@ def put_alias(body: dict[str, Any], name: str, alias: str) -> tuple[View, int, d
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["DELETE"])
 @allows("promote")
+@blueprint.arguments(AliasEndQuerySchema, location="query")
 @blueprint.response(204)
-def remove_alias(name: str, alias: str) -> Response:
+def remove_alias(query: dict[str, Any], name: str, alias: str) -> Response:
     """Delete the alias. Predictions through it are answered with 404 from then on."""
-    delete_alias(services().database, name, alias, actor=grant().name)
+    delete_alias(
+        services().database,
+        name,
+        alias,
+        actor=grant().name,
+        expected_generation=query.get("expected_generation"),
+    )
     return Response(status=204)

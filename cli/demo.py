@@ -39,7 +39,7 @@ def register_demo(settings: Settings) -> None:
                 request = PromotionRequest(actor=_ACTOR, reason="demo model")
                 promote(
                     services.database,
-                    services.pool.holding,  # no worker is running yet
+                    services.preparer.prepared,
                     name,
                     str(number),
                     request,

@@ -6,7 +6,16 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import OptionalBodySchema, StrictSchema, page_of
-from api.schemas.fields import LARGEST_VERSION, Flag, Percentage, WholeNumber, in_utc, text, whole
+from api.schemas.fields import (
+    LARGEST_VERSION,
+    Flag,
+    Percentage,
+    QueryNumber,
+    WholeNumber,
+    in_utc,
+    text,
+    whole,
+)
 from registry.gates.conditions import MAX_CONDITIONS, MAX_LENGTH
 from registry.gates.grammar import PATTERN
 from registry.names import ALIAS
@@ -240,6 +249,12 @@ class AliasQuerySchema(ma.Schema):
             "2026-11-21T06:00:00Z. In the future: what it points at now.",
             "example": "2026-11-21T06:00:00Z",
         },
+    )
+
+
+class AliasEndQuerySchema(ma.Schema):
+    expected_generation = QueryNumber(
+        validate=validate.Range(0, LARGEST_VERSION), metadata={"description": GENERATION}
     )
 
 

@@ -4,9 +4,9 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import StrictSchema
-from api.schemas.fields import LARGEST_VERSION, AtMost, Number, QueryNumber, WholeNumber, text
+from api.schemas.fields import LARGEST_VERSION, AtMost, Number, WholeNumber, text
 from api.schemas.promotions import (
-    GENERATION,
+    AliasEndQuerySchema,
     ArmSchema,
     GateResultSchema,
     expected_generation,
@@ -54,11 +54,8 @@ class SplitTargetSchema(StrictSchema):
     gates = gates()
 
 
-class SplitEndQuerySchema(ma.Schema):
+class SplitEndQuerySchema(AliasEndQuerySchema):
     reason = text(2_000)
-    expected_generation = QueryNumber(
-        validate=validate.Range(0, LARGEST_VERSION), metadata={"description": GENERATION}
-    )
 
 
 class ArmGateResultSchema(GateResultSchema):

@@ -54,9 +54,14 @@ def expected_alias(session: Session, model: ModelRow, request: AliasRequest) -> 
     actual = None if alias is None else alias.number
     if request.expected_version is not UNCHECKED and request.expected_version != actual:
         raise ExpectedVersionConflict(request.alias, request.expected_version, actual)
-    if request.expected_generation not in {None, model.generation}:
-        raise ExpectedGenerationConflict(model.name, request.expected_generation, model.generation)
+    check_generation(model, request.expected_generation)
     return alias
+
+
+def check_generation(model: ModelRow, expected: int | None) -> None:
+    """Raises ExpectedGenerationConflict."""
+    if expected not in {None, model.generation}:
+        raise ExpectedGenerationConflict(model.name, expected, model.generation)
 
 
 def confirm(session: Session, request: AliasRequest) -> None:

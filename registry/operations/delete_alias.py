@@ -2,6 +2,7 @@
 
 from registry.errors import AliasNotFound
 from registry.names import check_alias
+from registry.operations.alias_requests import check_generation
 from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
 from registry.operations.split_rows import clear_split
@@ -11,11 +12,19 @@ from registry.storage.tables import AliasRow
 
 
 def delete_alias(
-    database: Database, model: str, alias: str, *, actor: str, via: str | None = None
+    database: Database,
+    model: str,
+    alias: str,
+    *,
+    actor: str,
+    expected_generation: int | None = None,
+    via: str | None = None,
 ) -> None:
     """Delete the alias, and end its split.
 
-    ``via``: as for ``record``. Raises AliasMalformed, ModelNotFound, AliasNotFound.
+    ``expected_generation``: as in ``AliasRequest``. ``via``: as for ``record``.
+
+    Raises AliasMalformed, ModelNotFound, AliasNotFound, ExpectedGenerationConflict.
     """
     check_alias(alias)
     with database.write() as session:
@@ -23,6 +32,7 @@ def delete_alias(
         target = session.get(AliasRow, (model, alias))
         if target is None:
             raise AliasNotFound(model, alias)
+        check_generation(row, expected_generation)
         end_rollout(session, model, alias, "alias_deleted", actor=actor, via=via)
         clear_split(session, target, "alias_deleted", actor=actor, via=via)
         session.delete(target)

@@ -107,9 +107,22 @@ class Promotions(Service):
         )
         return cast(Alias, reply.object("alias", "version"))
 
-    def delete_alias(self, name: str, alias: str) -> None:
-        """Delete an alias; its version is kept."""
-        self._transport.request("DELETE", path_of("models", name, "aliases", alias))
+    def delete_alias(
+        self, name: str, alias: str, *, expected_generation: int | None = None
+    ) -> None:
+        """Delete an alias; its version is kept.
+
+        ``expected_generation``: delete it only if this is the model's generation now.
+        """
+        self._transport.request(
+            "DELETE",
+            path_of("models", name, "aliases", alias),
+            query=(
+                None
+                if expected_generation is None
+                else {"expected_generation": expected_generation}
+            ),
+        )
 
     def evaluate(
         self,

@@ -116,7 +116,7 @@ def test_a_change_of_another_generation_than_expected_is_a_conflict(admin, uploa
             admin.post(back, json={"to_version": 1, "expected_generation": expected}),
         ]
 
-    for response in stale(first):
+    for response in [*stale(first), admin.delete(f"{aliases}?expected_generation={first}")]:
         check_problem(response, 409, "expected-generation-conflict")
     for response in stale("1"):
         check_problem(response, 422, "body-refused")
