@@ -223,6 +223,7 @@ def test_events_become_messages_to_the_webhooks_that_match(database, keys):
     add_versions(database, "iris")
     happen(database, "promoted", model="housing")
     every = make(database, keys)
+    happen(database, "promoted", model="housing")
     chosen = make(database, keys, events=["promoted", "rollout.*"], models=["HOUS*"])
     happen(database, "promoted", "rollout_held", "rolled_back", model="housing")
     happen(database, "promoted", model="iris")
@@ -232,6 +233,7 @@ def test_events_become_messages_to_the_webhooks_that_match(database, keys):
 
     assert messages(database, chosen["id"]) == ["promoted", "rollout.held"]
     assert messages(database, every["id"]) == [
+        "promoted",
         "webhook.created",
         "promoted",
         "rollout.held",
