@@ -26,19 +26,19 @@ LONGEST_WAIT = timedelta(hours=24)
 
 
 def retry_delay(
-    attempts: int, random: Callable[[], float], asked: timedelta | None = None
+    attempts: int, random: Callable[[], float], requested: timedelta | None = None
 ) -> timedelta | None:
     """How long to wait after ``attempts`` attempts have failed; None: the message is given up.
 
-    ``random`` returns a number from 0 to 1. ``asked``: the least delay, as the receiver asked for.
+    ``random`` returns a number from 0 to 1. ``requested``: the least delay, by the receiver.
     """
     if attempts > len(DELAYS):
         return None
     delay = DELAYS[attempts - 1] * (1 + JITTER * (2 * random() - 1))
-    return delay if asked is None else max(delay, min(asked, LONGEST_WAIT))
+    return delay if requested is None else max(delay, min(requested, LONGEST_WAIT))
 
 
-def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
+def requested_delay(retry_after: str | None, now: datetime) -> timedelta | None:
     """The delay in a ``Retry-After`` header: seconds or a date (RFC 9110, 10.2.3).
 
     None where there is none, or where it is neither.

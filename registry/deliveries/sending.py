@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from registry.deliveries.addresses import Allowed, check_addresses
 from registry.deliveries.deadlines import Deadline
-from registry.deliveries.retries import asked_delay
+from registry.deliveries.retries import requested_delay
 from registry.deliveries.urls import Target
 from registry.errors import AddressRefused
 
@@ -41,7 +41,7 @@ Lookup = Callable[[str, int], list[tuple[int, SocketAddress]]]
 class Outcome:
     """How an attempt ended. ``refused``: no connection was made, because of the address; ``gone``:
     the receiver wants no more messages. ``status``: that of the answer, if there was one;
-    ``retry_after``: the delay that the receiver asked for."""
+    ``retry_after``: the delay that the receiver requests."""
 
     result: Result
     seconds: float
@@ -92,10 +92,10 @@ class Sender:
         status = answer.status
         if 200 <= status < 300:
             return outcome("delivered", status=status)
-        asked = asked_delay(answer.headers.get("Retry-After"), now)
+        requested = requested_delay(answer.headers.get("Retry-After"), now)
         told = "redirects are not followed" if 300 <= status < 400 else None
         result: Result = "gone" if status == 410 else "failed"
-        return outcome(result, status=status, error=told, retry_after=asked)
+        return outcome(result, status=status, error=told, retry_after=requested)
 
     @cached_property
     def _context(self) -> ssl.SSLContext:

@@ -44,7 +44,7 @@ from registry.watching.rollouts import (
 )
 
 KEEPER = "keeper"
-"""The actor of the moves that nobody has asked for."""
+"""The actor of the moves that are made automatically."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ class _Change:
         if action in {"advance", "promote"}:
             observed = observed.next_step(promoted=action == "promote")
         progress = progress_of(row).after(action, self._plan, move.at or utc_now())
-        reason = move.reason or f"{move.actor} asked for it."
+        reason = move.reason or f"{move.actor} requested it."
         write_progress(session, row, progress, reason, observed)
         if progress.state == "held":
             self._record(session, row, "rollout_held")

@@ -162,8 +162,8 @@ def _check_alias_is_free(session: Session, model: str, alias: str) -> None:
 
 
 def _check_split(session: Session, version: VersionRow, request: PromotionRequest) -> None:
-    """Check that the promotion does not push away the versions of a split unasked: it may have been
-    requested by a job that knows of none. Raises SplitActive."""
+    """Check that a version outside of a split does not end it, unless the request says so: the job
+    that sent it may not know of the split. Raises SplitActive."""
     arms = weights_of(session, version.model, request.alias)
     if arms and version.number not in arms and not request.end_split:
         raise SplitActive(version.model, request.alias, version.number, arms)

@@ -66,5 +66,5 @@ def _subject(alias: Alias, number: int) -> str:
 def _message(alias: Alias, number: int, arm: ArmShare) -> str:
     return (
         f"Version {number} has {arm.keys:.2%} of the keys of '{alias.name}' instead of "
-        f"{arm.asked:.2%}: requests of some keys do not arrive."
+        f"{arm.expected:.2%}: requests of some keys may be lost."
     )

@@ -13,10 +13,10 @@ from registry.watching.key_counts import Clock, KeyFigures, read_keys
 
 
 class ArmShare(NamedTuple):
-    """``asked``: the share that its weight is. ``keys``: its share of the distinct keys;
-    ``probability``: that of a share of keys which is as far from ``asked``, or further."""
+    """``expected``: the share that its weight is. ``keys``: its share of the distinct keys;
+    ``probability``: that of a share of keys which is as far from ``expected``, or further."""
 
-    asked: float
+    expected: float
     requests: int
     share: float
     keys: float
@@ -68,13 +68,13 @@ def _shares(split: Split, found: KeyFigures) -> SplitShares:
     requests, keys = sum(found.requests.values()), sum(found.sampled.values())
     arms = {}
     for number in split.numbers:
-        asked = size(split.ranges[number]) / BUCKETS
+        expected = size(split.ranges[number]) / BUCKETS
         its = found.sampled[number]
         arms[number] = ArmShare(
-            asked,
+            expected,
             found.requests[number],
             found.requests[number] / requests,
             its / keys,
-            probability_of(its, keys, asked),
+            probability_of(its, keys, expected),
         )
     return SplitShares(arms, found.keys, found.largest)

@@ -67,7 +67,7 @@ def row_of(page: Page, version: int) -> str:
     return row
 
 
-def test_the_asked_and_the_real_share_of_each_version_are_shown(
+def test_the_weight_and_the_real_share_of_each_version_are_shown(
     console: Console, canary: str
 ) -> None:
     record(console, canary, 1, 870)

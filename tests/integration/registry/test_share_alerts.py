@@ -67,7 +67,7 @@ def test_a_version_that_loses_callers_opens_an_alert_until_they_return(
 
     found = alerts(sqlite_database)
     assert [(version, is_open) for version, _, is_open in found] == [(1, True), (2, True)]
-    assert "instead of 20.00%: requests of some keys do not arrive." in found[1][1]
+    assert "instead of 20.00%: requests of some keys may be lost." in found[1][1]
 
     ask("first", lambda _version, _number: True)
     report_shares(sqlite_database, tmp_path)

@@ -87,7 +87,7 @@ def test_many_keys_are_estimated_and_their_shares_are_those_of_the_weights(host)
     assert found.keys == pytest.approx(60_000, rel=0.06)
     assert shares.arms[4].keys == pytest.approx(0.1, abs=0.02)
     assert shares.arms[4].probability > 1e-4
-    assert shares.arms[3].asked == 0.9
+    assert shares.arms[3].expected == 0.9
 
 
 def test_one_key_with_many_requests_is_a_large_share_and_still_one_key(host):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.deliveries.retries import DELAYS, LONGEST_WAIT, asked_delay, retry_delay
+from registry.deliveries.retries import DELAYS, LONGEST_WAIT, requested_delay, retry_delay
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -63,11 +63,11 @@ def test_a_receiver_can_ask_for_a_longer_delay_but_not_for_a_shorter_one():
     ],
 )
 def test_the_delay_that_a_receiver_asks_for_is_read(header, delay):
-    assert asked_delay(header, NOW) == delay
+    assert requested_delay(header, NOW) == delay
 
 
 @given(st.text(max_size=40))
 def test_any_header_is_read_or_ignored(header):
-    delay = asked_delay(header, NOW)
+    delay = requested_delay(header, NOW)
 
     assert delay is None or timedelta(0) <= delay <= LONGEST_WAIT
