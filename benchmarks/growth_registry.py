@@ -23,7 +23,10 @@ from api.start import prepare
 from config import Settings
 from registry.names import PRODUCTION, name_key
 from registry.operations.register import Metadata, register
+from registry.rollouts.observed import Observed
+from registry.rollouts.plan import parse_plan
 from registry.storage.history import EventType, Head, event_hash
+from registry.storage.rollout_tables import RolloutRow
 from registry.storage.tables import (
     AliasRow,
     Base,
@@ -127,6 +130,8 @@ def write_models(session: Session, models: range, size: Size) -> None:
     _write(session, MetricRow, (metric for row in rows for metric in _metrics(row)))
     aliases = ({"model": name, "name": PRODUCTION, "number": last} for name in names)
     _write(session, AliasRow, ({**alias, "previous_number": previous} for alias in aliases))
+    if previous is not None:
+        _write(session, RolloutRow, (_rollout(name, last) for name in names))
     _write(session, VerdictRow, (_verdict(name, number) for name in names for number in numbers))
     _write(session, EventRow, chain.events)
     head.seq, head.hash = chain.head.seq, chain.head.hash
@@ -187,6 +192,24 @@ def _verdict(model: str, number: int) -> dict[str, Any]:
     champion = number - 1 or None
     key = {"model": model, "number": number, "alias": PRODUCTION, "champion": champion}
     return {**key, "gates": [], "holdout": None, "outcome": {}}
+
+
+def _rollout(model: str, last: int) -> dict[str, Any]:
+    """One that has ended with the promotion of the last version."""
+    plan = parse_plan({"steps": [{"weight": 5, "minutes": 10}, {"weight": 100}]})
+    moments = ("step_began_at", "deadline_at", "evidence_at", "ended_at")
+    return {
+        "model": model,
+        "alias": PRODUCTION,
+        "version": last,
+        "champion": last - 1,
+        "plan": plan.to_json(),
+        "state": "promoted",
+        "reason": "No guard failed.",
+        "evidence": Observed.begin(plan, ()).to_json(),
+        "created_by": _ACTOR,
+        **dict.fromkeys(moments, utc_now()),
+    }
 
 
 def _write(session: Session, table: type[Base], rows: Any) -> None:

@@ -33,6 +33,7 @@ UNCOUNTED = {
     "console.plot_files.drawing",  # the same
     "console.plot_files.figures",
     "console.history.export",  # all events, as a file
+    "console.webhooks.show_one",  # one webhook
 }
 
 
