@@ -101,7 +101,11 @@ def check(name, format_):
             shares = model.predict_proba(rows).astype(float)
             assert np.array_equal(np.asarray(reply.probabilities, float), shares)
     one = sent(rows[5:6], inspected.signature)
-    assert given[0].predict(one).values == expected[5:6].tolist()
+    # Not the row of the whole prediction: a linear model's sums over one row may be made in another
+    # order, which depends on the processor.
+    alone = np.asarray(model.predict(rows[5:6]))
+    alone = alone.astype(float) if alone.dtype.kind == "f" else alone
+    assert given[0].predict(one).values == alone.tolist()
     return made.engine
 
 
