@@ -118,7 +118,7 @@ def token_made(visitor: Visitor, registry: Registry) -> None:
     visitor.page.get_by_label("promote").check()
     visitor.page.get_by_role("textbox", name="Models").press_sequentially("re")
     visitor.page.get_by_role("textbox", name="Models").press_sequentially("nt*")
-    expect(visitor.page.locator("#matches")).to_have_text("matches 1 of 8 models")
+    expect(visitor.page.locator("#matches")).to_have_text("matches 1 of 10 models")
     visitor.page.get_by_role("button", name="Make the token").click()
     expect(visitor.page.get_by_role("textbox", name="Token")).to_be_visible()
 
