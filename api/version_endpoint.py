@@ -85,7 +85,7 @@ class VersionEndpoint(ABC):
             if isinstance(found, LoadedVersion):
                 loaded = found
             else:
-                loaded = found.choose(environ.get("HTTP_X_REQUEST_KEY"), request_id)
+                loaded = found.choose(environ.get(_REQUEST_KEY), request_id)
                 if isinstance(loaded, UnloadedArm):
                     loaded = loaded.load()
             return self._predict(environ, loaded, reference)

@@ -24,10 +24,10 @@ from registry.rollouts.plan import (
     MOST_REQUESTS,
     MOST_STEPS,
     AtDeadline,
-    By,
     Unwatched,
 )
 from registry.rollouts.progress import STATES
+from registry.splits.choice import SPLIT_BY
 
 _DEADLINE = r"^[1-9][0-9]{0,6}[smhd]$"
 
@@ -76,7 +76,7 @@ class PlanSchema(StrictSchema):
         },
     )
     by = fields.String(
-        validate=validate.OneOf(get_args(By)),
+        validate=validate.OneOf(SPLIT_BY),
         metadata={"description": "What chooses the version of a request; header."},
     )
     deadline = fields.String(

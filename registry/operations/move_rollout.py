@@ -28,8 +28,8 @@ from registry.operations.rows import locked_active_model
 from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.views import View
 from registry.rollouts.observed import Observed
-from registry.rollouts.plan import WHOLE
 from registry.rollouts.progress import ACTIVE, Action
+from registry.splits.buckets import BUCKETS
 from registry.storage.database import Database
 from registry.storage.history import EventType
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
@@ -142,7 +142,7 @@ class _Change:
         weight = self._plan.steps[self._row.step + 1].weight
         return SplitRequest(
             **self._common(self._row.champion),
-            weights={self._row.champion: WHOLE - weight, self._row.version: weight},
+            weights={self._row.champion: BUCKETS - weight, self._row.version: weight},
         )
 
     def promotion(self, *, force: bool, champion: int) -> PromotionRequest:

@@ -30,8 +30,9 @@ from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.queries import find_model, find_ready_version
 from registry.reading.views import View
 from registry.rollouts.observed import Observed
-from registry.rollouts.plan import WHOLE, Plan
+from registry.rollouts.plan import Plan
 from registry.rollouts.progress import Progress
+from registry.splits.buckets import BUCKETS
 from registry.storage.database import Database
 from registry.storage.idempotency import store_answer, stored_answer
 from registry.storage.rollout_tables import RolloutRow
@@ -224,7 +225,7 @@ def _first_split(
         via=request.via,
         details=details,
         within=within,
-        weights={champion: WHOLE - weight, number: weight},
+        weights={champion: BUCKETS - weight, number: weight},
         by=request.plan.by,
         force=request.force,
     )

@@ -1,6 +1,6 @@
 """Webhooks and the messages that were sent to them. No view has a secret."""
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.errors import DeliveryNotFound, WebhookNotFound
@@ -47,12 +47,6 @@ def delivery_counts(session: Session) -> dict[str, int]:
     """How many attempts to send a message had each result."""
     rows = session.scalars(select(DeliveryCountRow))
     return {row.result: row.count for row in rows}
-
-
-def waiting_deliveries(session: Session) -> int:
-    """How many messages wait to be sent."""
-    waiting = select(func.count()).where(DeliveryRow.state == "waiting")
-    return session.scalar(waiting) or 0
 
 
 def webhook_view(row: WebhookRow) -> View:

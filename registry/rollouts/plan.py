@@ -21,14 +21,14 @@ from typing import Any, Literal, get_args
 from registry.errors import Fault, GateMalformed, GuardMalformed, PlanMalformed, shown
 from registry.gates.grammar import Gate, parse_all
 from registry.guards.grammar import Guard, parse_guards
+from registry.splits.buckets import BUCKETS
+from registry.splits.choice import SPLIT_BY, SplitBy
+from registry.splits.weights import percentage
 
-By = Literal["header", "token", "random"]
 AtDeadline = Literal["hold", "abort", "promote"]
 Unwatched = Literal["hold", "abort"]
 
 DEFAULT_GUARDS = ("faults <= champion * 2 + 0.5%", "slow <= champion * 2 + 1%")
-WHOLE = 10_000
-"""All requests, in basis points."""
 MOST_STEPS = 20
 MOST_MINUTES = 7 * 24 * 60.0
 MOST_REQUESTS = 10**9
@@ -58,7 +58,7 @@ class Plan:
     steps: tuple[Step, ...]
     guards: tuple[Guard, ...]
     require: tuple[Gate, ...] = ()
-    by: By = "header"
+    by: SplitBy = "header"
     deadline: str = "24h"
     at_deadline: AtDeadline = "hold"
     unwatched: Unwatched = "hold"
@@ -77,7 +77,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """As ``parse_plan`` reads it, with all defaults."""
         shares: list[dict[str, Any]] = [
-            {"weight": _plain(one.weight / 100), "minutes": _plain(one.minutes)}
+            {"weight": percentage(one.weight), "minutes": _plain(one.minutes)}
             | {"requests": one.requests}
             for one in self.steps[:-1]
         ]
@@ -140,7 +140,7 @@ def _step(raw: object, at: str, *, is_last: bool) -> Step:
     if is_last:
         if dict(raw) != {"weight": 100}:
             raise _fault(at, "expected the weight 100 alone: the last step is the promotion")
-        return Step(WHOLE)
+        return Step(BUCKETS)
     if unknown := [name for name in raw if name not in {"weight", "minutes", "requests"}]:
         raise _fault(f"{at}.{unknown[0]}", "is unknown; a step has weight, minutes, requests")
     weight = _number(raw.get("weight"), f"{at}.weight", "a percentage above 0 and below 100", 100)
@@ -220,7 +220,7 @@ _PARTS: Mapping[str, tuple[Callable[[object, str], object], object]] = {
     "steps": (_steps, ()),
     "guards": (_guards, DEFAULT_GUARDS),
     "require": (_require, ()),
-    "by": (_one_of(get_args(By)), "header"),
+    "by": (_one_of(SPLIT_BY), "header"),
     "deadline": (_deadline, "24h"),
     "at_deadline": (_one_of(get_args(AtDeadline)), "hold"),
     "unwatched": (_one_of(get_args(Unwatched)), "hold"),

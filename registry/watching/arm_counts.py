@@ -12,15 +12,13 @@ import logging
 import mmap
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from registry.engines.served_version import Key
-from registry.guards.evidence import ArmCounts
-from registry.guards.slow import slow_answers
 from registry.watching.counts import BINS, BOUNDS, Counts, Unanswered
 from registry.watching.named_rows import Row
 from registry.watching.recent_faults import counting_began
@@ -54,41 +52,9 @@ class ArmTotals(NamedTuple):
     failed: int
     faults: int
 
-    @classmethod
-    def of(cls, stored: Sequence[object]) -> "ArmTotals":
-        """From what JSON made of one."""
-        began, times, *outcomes = stored
-        return cls(began, tuple(times), *outcomes)  # type: ignore[arg-type]  # as they were stored
-
     @property
     def answered(self) -> int:
         return sum(self.times)
-
-    @property
-    def requests(self) -> int:
-        """Those that a guard compares: without refusals and failures that are no faults."""
-        return self.answered + self.faults
-
-    def since(self, before: "ArmTotals | None") -> "ArmTotals":
-        """What was counted after ``before``, an earlier reading.
-
-        All of it where the counts began at zero meanwhile, as they do when the server restarts.
-        """
-        if before is None or before.began != self.began or len(before.times) != len(self.times):
-            return self
-        times = tuple(now - then for now, then in zip(self.times, before.times, strict=True))
-        rest = [now - then for now, then in zip(self[2:], before[2:], strict=True)]
-        if min(*times, *rest) < 0:
-            return self
-        return ArmTotals(self.began, times, *rest)
-
-    def with_faults(self) -> ArmCounts:
-        """Requests and faults, for a guard."""
-        return ArmCounts(self.requests, self.faults)
-
-    def with_slow(self, first: int) -> ArmCounts:
-        """Answers, and those in the bin ``first`` or a later one, for a guard."""
-        return ArmCounts(self.answered, slow_answers(self.times, first))
 
 
 class WorkerArms:

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from registry.live.references import Alias
 from registry.splits.buckets import BUCKETS
 from registry.splits.choice import Split
+from registry.splits.weights import MOST_ARMS
 from registry.watching.worker_files import claim_file, read_files
 
 CELLS = 1_024
 SAMPLE = 4_096
 MOST_SPLITS = 32
-MOST_ARMS = 4
 _HOUR = 3_600
 _PART = np.dtype(
     [

@@ -1,6 +1,5 @@
 """The counts of the versions that aliases point at, which guards read."""
 
-import json
 import os
 import shutil
 import signal
@@ -11,10 +10,9 @@ import numpy as np
 import pytest
 
 from registry.engines.served_version import ServedVersion
-from registry.guards.evidence import ArmCounts
 from registry.live.pool import LoadedVersion
 from registry.signature import Column, Output, Signature
-from registry.watching.arm_counts import MOST_ARMS, ArmTotals, WorkerArms, read_arms
+from registry.watching.arm_counts import MOST_ARMS, WorkerArms, read_arms
 from registry.watching.counts import BINS, BOUNDS
 from registry.watching.named_rows import MOST_SERIES, Row
 from registry.watching.predictions import PredictionCounts
@@ -66,11 +64,9 @@ def test_arms_are_counted_over_all_workers_by_outcome_fault_and_time(workers, tm
     found = read_arms(tmp_path, "m", "production")
 
     assert found.keys() == {3, 4}
-    assert (found[3].answered, found[3].times[BINS - 1], found[3].requests) == (3, 1, 3)
+    assert (found[3].answered, found[3].times[BINS - 1], found[3].faults) == (3, 1, 0)
     assert found[4].times[5] == found[4].answered == 1
     assert (found[4].refused, found[4].failed, found[4].faults) == (2, 2, 2)
-    assert found[4].with_faults() == ArmCounts(requests=3, bad=2)
-    assert found[3].with_slow(first=BINS - 1) == ArmCounts(requests=3, bad=1)
     assert read_arms(tmp_path, "m", "staging") == {}
 
 
@@ -170,40 +166,14 @@ def test_readings_while_workers_count_only_grow_and_lose_nothing(workers, tmp_pa
     threads = [threading.Thread(target=predict, args=(worker,)) for worker in (one, two)]
     for thread in threads:
         thread.start()
-    before, counted, faults = None, 0, 0
+    answered = faults = 0
     while any(thread.is_alive() for thread in threads):
         if now := read_arms(tmp_path, "m", "production").get(3):
-            new = now.since(before)
-            counted, faults, before = counted + new.answered, faults + new.faults, now
-    new = read_arms(tmp_path, "m", "production")[3].since(before)
+            assert (now.answered >= answered, now.faults >= faults) == (True, True)
+            answered, faults = now.answered, now.faults
+    last = read_arms(tmp_path, "m", "production")[3]
 
-    assert (counted + new.answered, faults + new.faults) == (6_000, 6_000)
-
-
-def totals(began, times, failed=0):
-    return ArmTotals(began, (*times, *[0] * (BINS - len(times))), 0, failed, failed)
-
-
-def test_what_was_counted_since_a_reading_is_the_difference():
-    before, now = totals("a", [1, 2], failed=1), totals("a", [4, 2], failed=3)
-
-    new = now.since(before)
-
-    assert (new.times[:2], new.failed, new.faults) == ((3, 0), 2, 2)
-    assert now.since(None) is now
-
-
-@pytest.mark.parametrize("before", [totals("b", [1]), totals("a", [5]), totals("a", [1], failed=9)])
-def test_counts_that_began_at_zero_again_are_never_negative(before):
-    now = totals("a", [4, 2], failed=3)
-
-    assert now.since(before) is now
-
-
-def test_a_reading_is_the_same_after_it_was_json():
-    reading = totals("a", [1, 2], failed=1)
-
-    assert ArmTotals.of(json.loads(json.dumps(reading))) == reading
+    assert (last.answered, last.faults) == (6_000, 6_000)
 
 
 def test_the_counts_of_the_next_server_are_told_from_those_before(tmp_path):
@@ -217,7 +187,8 @@ def test_the_counts_of_the_next_server_are_told_from_those_before(tmp_path):
         readings.append(read_arms(tmp_path, "m", "production")[3])
         shutil.rmtree(tmp_path)
 
-    assert readings[1].since(readings[0]).answered == 5
+    assert [reading.answered for reading in readings] == [5, 5]
+    assert readings[0].began != readings[1].began
 
 
 @pytest.fixture
