@@ -680,6 +680,15 @@ void connections_leave(void)
     atomic_store(&watch.left, true);
 }
 
+/* How many connections are open. */
+int connections_open(void)
+{
+    pthread_mutex_lock(&lock);
+    int open = watch.ordinary + watch.spare;
+    pthread_mutex_unlock(&lock);
+    return open;
+}
+
 /* Whether this library replaces the C library's calls in this process. */
 int connections_preloaded(void)
 {

@@ -89,6 +89,15 @@ def leave_connections() -> None:
         library.connections_leave()
 
 
+def open_connections() -> int | None:
+    """How many connections this process holds. None if the library was not preloaded."""
+    library = _library()
+    if library is None or not library.connections_preloaded():
+        return None
+    count: int = library.connections_open()
+    return count
+
+
 def await_body(mark: str) -> None:
     """Measure from now on the rate of the body whose request has ``MARK`` with this value."""
     _library().connections_await(mark.encode())

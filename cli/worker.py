@@ -39,6 +39,7 @@ from cli.connections import (
     do_not_preload,
     end_bodies,
     leave_connections,
+    open_connections,
     watch_connections,
 )
 from cli.worker_start import ENDS, SUCCEEDED
@@ -52,11 +53,17 @@ acquires it twice; during a promotion it would wait 5 ms each time with Python's
 RETIRE_SECONDS = 0.5
 """How long a stopping worker keeps serving, closing each connection after its response."""
 
+SUCCEEDED_SECONDS = 3.0
+"""The same for a worker with a successor; it ends earlier when its last connection is closed. Its
+clients do not know that they should reconnect, and one that pauses would lose its next request."""
+
 LAST_BODIES_SECONDS = 5.0
 """How long a stopping worker then waits for bodies that are still arriving."""
 
 LAST_SECONDS = 30
 """How long a worker may take to finish its requests after its main process has ended."""
+
+_PAUSE_SECONDS = 0.05
 
 STOP_SIGNAL = signal.SIGUSR1
 """Sent to the main thread to stop granian; SIGINT and SIGTERM are blocked there."""
@@ -227,12 +234,21 @@ def _retire_on_signal(stop: Stop) -> None:
         if received == SUCCEEDED:
             leave_connections()
         stop.retire()
-        time.sleep(RETIRE_SECONDS)
+        if received == SUCCEEDED:
+            _wait_for_last_connection()
+        else:
+            time.sleep(RETIRE_SECONDS)
         if stop.draining:
             stop.ended.wait()
         signal.pthread_kill(threading.main_thread().ident or 0, STOP_SIGNAL)
         time.sleep(LAST_BODIES_SECONDS)
         end_bodies()
+
+
+def _wait_for_last_connection() -> None:
+    deadline = time.monotonic() + SUCCEEDED_SECONDS
+    while open_connections() != 0 and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _end_with_parent() -> None:

@@ -1,5 +1,6 @@
 """The main process is replaced under load, also while processes are killed."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.swap import constant_model, swap
 from benchmarks.swap_record import check
+from cli.worker import RETIRE_SECONDS
 from tests.processes import is_alive
 from tests.system.generations import Generations, generations
 from tests.system.models import upload
@@ -74,6 +76,29 @@ def test_hand_overs_during_promotions_lose_no_requests_and_serve_nothing_stale(
         f"{len(failed)} failed, {len(stale)} stale\n"
     )
     assert all(verdict.clean for verdict in verdicts), f"{failed[:3]} {stale[:3]}"
+
+
+def test_a_client_that_pauses_during_a_hand_over_loses_no_request(service: Generations) -> None:
+    before = service.holder()
+    connections = [service.target.connect() for _ in range(4)]
+    assert [_status(one) for one in connections] == [200] * 4
+
+    service.start("--take-over")
+    wait_until(lambda: service.holder() != before, "it was not replaced")
+    time.sleep(2 * RETIRE_SECONDS)
+
+    assert [_status(one) for one in connections] == [200] * 4
+
+
+def _status(connection: http.client.HTTPConnection) -> int:
+    """The status of a GET over an open connection."""
+    if connection.sock is None:
+        connection.connect()
+    connection.auto_open = 0
+    connection.request("GET", "/livez")
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
 @pytest.mark.parametrize("delay", [0.3, 1.0, 2.0, 3.0])
