@@ -1,0 +1,91 @@
+"""What is done to a host while its clients go on: stops, kills and cuts, in any order."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tests.hosts.hosts import Host, HostFailed
+from tests.hosts.proxies import Cut
+from tests.hosts.record import Outage
+
+_GONE_SECONDS = 120.0
+"""How long a host may take until it takes traffic again."""
+
+
+class Disturber(threading.Thread):
+    """Disturbs ``host`` again and again until it is told to end, and mends it each time.
+
+    Half of the outages last longer than a ``lease`` of that many seconds.
+    """
+
+    def __init__(self, host: Host, seed: int, lease: float) -> None:
+        super().__init__(daemon=True, name=f"disturber of {host.number}")
+        self.outages: list[Outage] = []
+        self.fault: Exception | None = None
+        self._host = host
+        self._random = random.Random(seed)
+        self._lease = lease
+        self._ends = threading.Event()
+
+    def end(self) -> None:
+        """Disturb no more; ``join`` waits until the host is well."""
+        self._ends.set()
+
+    def run(self) -> None:
+        ways = [*self._ways()]
+        while not self._ends.wait(self._random.uniform(0.3, 2.5) * self._lease):
+            kind, disturb, mend = self._random.choice(ways)
+            start = time.monotonic()
+            try:
+                disturb()
+                self._ends.wait(self._random.choice((0.3, 0.8, 1.3, 2.5)) * self._lease)
+                mend()
+                self._wait_well()
+            except HostFailed as error:
+                self.fault = error
+                return
+            finally:
+                self.outages.append(Outage(self._host.number, kind, start, time.monotonic()))
+
+    def _wait_well(self) -> None:
+        """Wait until the host takes traffic with all its workers. Raises HostFailed."""
+        deadline = time.monotonic() + _GONE_SECONDS
+        while len(self._host.workers()) < self._workers or not self._host.is_ready():
+            if time.monotonic() > deadline:
+                raise HostFailed(f"host {self._host.number} does not take traffic again")
+            time.sleep(0.05)
+
+    @property
+    def _workers(self) -> int:
+        return int(self._host.environment["HOTSWAP_WORKERS"])
+
+    def _ways(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
+        """Kinds of disturbances, with what disturbs and what mends."""
+        host, wire = self._host, self._host.wire
+        return [
+            ("stopped", host.pause, host.resume),
+            ("worker stopped", lambda: host.pause([self._worker()]), host.resume),
+            ("worker killed", lambda: _kill(self._worker()), lambda: None),
+            ("killed", host.kill, host.start),
+            ("refused", wire.refuse, wire.restore),
+            ("swallowed", wire.swallow, wire.restore),
+            ("requests swallowed", lambda: wire.swallow(Cut.REQUESTS), wire.restore),
+            ("replies swallowed", lambda: wire.swallow(Cut.REPLIES), wire.restore),
+            (
+                "delayed",
+                lambda: wire.delay(self._random.choice((0.02, 0.1, 0.5)) * self._lease),
+                wire.restore,
+            ),
+        ]
+
+    def _worker(self) -> int:
+        return self._random.choice(self._host.workers())
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

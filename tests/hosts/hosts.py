@@ -1,0 +1,223 @@
+"""Servers of several hosts on one machine: each with folders of its own, on one PostgreSQL.
+
+Every connection of a host to the database passes a proxy. All processes of a host can be stopped,
+continued and killed together, as those of a machine.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+from sqlalchemy import make_url
+
+from tests.hosts.proxies import Proxy
+from tests.postgresql import running_postgresql
+from tests.processes import children, is_alive
+from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, free_port
+
+SERVE: Sequence[str | Path] = (BIN / "hotswap", "serve")
+START_SECONDS = 180.0
+_STOP_SECONDS = 60.0
+_READY_IN_A_ROW = 6
+"""Requests to /readyz, each on a connection of its own, so that every worker is asked."""
+
+
+class HostFailed(Exception):
+    """A host that did not start or get ready; the message has the end of its log."""
+
+
+@dataclass
+class Host:
+    """The server with the number ``number``, and the proxy that its connections to the database
+    pass."""
+
+    number: int
+    command: Sequence[str | Path]
+    environment: dict[str, str]
+    port: int
+    log: Path
+    wire: Proxy
+    process: "subprocess.Popen[bytes] | None" = None
+    stopped: list[int] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the server, without waiting for it."""
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def is_ready(self) -> bool:
+        """Whether every worker takes traffic, as far as some requests show."""
+        with suppress(requests.RequestException):
+            return all(
+                requests.get(f"{self.url}/readyz", timeout=5).ok for _ in range(_READY_IN_A_ROW)
+            )
+        return False
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        """Raises HostFailed."""
+        deadline = time.monotonic() + seconds
+        while not self.is_ready():
+            if time.monotonic() > deadline or self.process is None or self.process.poll():
+                raise HostFailed(f"host {self.number}: {self.log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def processes(self) -> list[int]:
+        """The main process and all that descend from it."""
+        if self.process is None:
+            return []
+        found, ahead = [], [self.process.pid]
+        while ahead:
+            pid = ahead.pop()
+            found.append(pid)
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                ahead += children(pid)
+        return found
+
+    def workers(self) -> list[int]:
+        """The worker processes."""
+        return [
+            pid for pid in (children(self.process.pid) if self.process else ()) if _is_worker(pid)
+        ]
+
+    def pause(self, pids: Sequence[int] | None = None) -> None:
+        """Stop these processes, or all, in any order."""
+        chosen = list(self.processes() if pids is None else pids)
+        random.shuffle(chosen)
+        self.stopped += chosen
+        _send(chosen, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let every stopped process go on, in any order."""
+        chosen, self.stopped = self.stopped, []
+        random.shuffle(chosen)
+        _send(chosen, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill all processes at once, as when a machine loses its power."""
+        assert self.process is not None
+        # Stopped first, so that none starts another or sees that its parent has ended.
+        while fresh := set(self.processes()) - set(self.stopped):
+            self.pause(sorted(fresh))
+        _send(self.stopped, signal.SIGKILL)
+        self.stopped = []
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop the server as its operator does."""
+        if self.process is None:
+            return
+        self.resume()
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Several hosts, and the URL of their database past the proxies."""
+
+    hosts: tuple[Host, ...]
+    database_url: str
+    token: str = ADMIN_TOKEN
+
+
+@contextmanager
+def cluster(
+    folder: Path,
+    *,
+    hosts: int = 3,
+    workers: int = 2,
+    command: Sequence[str | Path] = SERVE,
+    **environment: str,
+) -> Iterator[Cluster]:
+    """Run ``hosts`` servers with ``workers`` each until the block ends, which begins when all are
+    ready. Their artifacts are in one folder. Raises HostFailed."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HOTSWAP_")}
+    with ExitStack() as ends:
+        postgresql = ends.enter_context(running_postgresql())
+        database = postgresql.create(migrated=True)
+        made = []
+        for number in range(1, hosts + 1):
+            wire = Proxy(lambda: _to_postgresql(database))
+            ends.callback(wire.close)
+            port = free_port()
+            settings = {
+                "HOTSWAP_DATA": str(_data_folder(folder, number)),
+                "HOTSWAP_DATABASE_URL": _through(wire, database),
+                "HOTSWAP_HOST_NAME": f"host-{number}",
+                "HOTSWAP_PORT": str(port),
+                "HOTSWAP_WORKERS": str(workers),
+                "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
+                "HOTSWAP_WATCH": "0",
+                **environment,
+            }
+            log = folder / f"host-{number}.log"
+            host = Host(number, command, inherited | settings, port, log, wire)
+            ends.callback(host.stop)
+            made.append(host)
+        for host in made:  # one after the other: the first one makes the admin token
+            host.start()
+            host.wait_ready()
+        yield Cluster(tuple(made), database)
+        for host in made:  # none may wait for another one that has been stopped
+            host.wire.restore()
+
+
+def control(module: str) -> list[str | Path]:
+    """The command of a server whose application is that of ``module``."""
+    return [sys.executable, "-m", "tests.system.serve_module", f"{module}:app"]
+
+
+def _data_folder(folder: Path, number: int) -> Path:
+    """A data directory whose blobs are in the folder of all hosts."""
+    data, blobs = folder / f"host-{number}", folder / "blobs"
+    data.mkdir(mode=0o700, parents=True)
+    blobs.mkdir(mode=0o700, exist_ok=True)
+    (data / "blobs").symlink_to(blobs)
+    return data
+
+
+def _to_postgresql(url: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(f"{make_url(url).query['host']}/.s.PGSQL.5432")
+    return connection
+
+
+def _through(wire: Proxy, url: str) -> str:
+    """The URL of the database by way of ``wire``."""
+    parts = make_url(url).set(host="127.0.0.1", port=wire.port, query={"sslmode": "disable"})
+    return parts.render_as_string(hide_password=False)
+
+
+def _is_worker(pid: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes() and is_alive(pid)
+    return False
+
+
+def _send(pids: Sequence[int], signal_number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
