@@ -6,6 +6,7 @@ The only reader of the process environment.
 import ipaddress
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,8 @@ MEGABYTE = 2**20
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _SERVED_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-]{1,128})?")
 _FILE_MODE = re.compile(r"0?[0-7]{3}")
+_NAME_OF_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_BLOBS_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?")
 
 
 class SettingInvalid(ValueError):
@@ -104,6 +107,20 @@ def _read_served_version(text: str) -> str:
     return text
 
 
+def _read_host_name(text: str) -> str:
+    if not _NAME_OF_HOST.fullmatch(text):
+        raise ValueError(
+            f"must be at most 128 letters, digits, dots, hyphens and underscores, not {text!r}."
+        )
+    return text
+
+
+def _read_blobs_url(text: str) -> str:
+    if not _BLOBS_URL.fullmatch(text):
+        raise ValueError(f"must be an address such as s3://bucket/prefix, not {text!r}.")
+    return text.rstrip("/")
+
+
 def _one_of(*names: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in names:
@@ -135,6 +152,37 @@ class Settings:
         "HOTSWAP_DATABASE_URL DATABASE_URL",
         "SQLAlchemy URL (sqlite, or postgresql+psycopg with the extra postgresql); empty: SQLite in"
         " the data directory.",
+    )
+    run: str = _setting(
+        "",
+        "HOTSWAP_RUN",
+        "Directory for sockets, locks and memory-mapped files, on a local disk; empty: run in the"
+        " data directory.",
+    )
+    blobs_url: str = _setting(
+        "",
+        "HOTSWAP_BLOBS_URL",
+        "Where artifacts are stored: s3://bucket/prefix (extra s3); empty: in the data directory.",
+        _read_blobs_url,
+    )
+    lease_seconds: int = _setting(
+        10,
+        "HOTSWAP_LEASE_SECONDS",
+        "With PostgreSQL: how long this host serves without the database, and how long a promotion"
+        " waits for a lost host. 0: it is the only host.",
+    )
+    without_lease: str = _setting(
+        "refuse",
+        "HOTSWAP_WITHOUT_LEASE",
+        "What a host does that has not reached the database for a lease: refuse (503) or serve what"
+        " it has.",
+        _one_of("refuse", "serve"),
+    )
+    host_name: str = _setting(
+        "",
+        "HOTSWAP_HOST_NAME",
+        "Name of this host among those that share the database; empty: the name of the machine.",
+        _read_host_name,
     )
     host: str = _setting(
         "127.0.0.1", "HOTSWAP_HOST", "Address to listen on; 0.0.0.0 if only PORT is set."
@@ -281,6 +329,15 @@ class Settings:
             setting.metadata["variables"][0]: _write(getattr(self, setting.name))
             for setting in fields(self)
         }
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the sockets, locks and mapped files of running processes."""
+        return Path(self.run) if self.run else self.data / "run"
+
+    @property
+    def effective_host_name(self) -> str:
+        return self.host_name or socket.gethostname()
 
     @property
     def worker_count(self) -> int:

@@ -130,7 +130,7 @@ def get_health() -> dict[str, Any] | Response:
         report["findings"] = findings(services())
     else:
         settings, workers = services().settings, worker_reports().all()
-        report = summary_view(summary_of(workers, settings.data, watch=settings.watch))
+        report = summary_view(summary_of(workers, settings))
     return {**report, **release}
 
 

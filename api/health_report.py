@@ -6,7 +6,6 @@ waits for another worker. It contains no path and no address.
 
 import shutil
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from api.prometheus_internals import ended_processes
 from api.services import Services
 from api.worker_reports import WorkerReport, WorkerReports
+from config import Settings
 from registry.backups.last import last_backup
 from registry.doctor.checks import QUICK_CHECKS, examine
 from registry.doctor.findings import Installation, Result
@@ -48,9 +48,9 @@ class Summary(NamedTuple):
     workers: int
 
 
-def problems_of(reports: list[WorkerReport], data: Path, *, watch: bool) -> list[Problem]:
-    """What is wrong with the workers, with the keeper if ``watch``, and with the room on the disk,
-    worst first."""
+def problems_of(reports: list[WorkerReport], settings: Settings) -> list[Problem]:
+    """What is wrong with the workers, with the keeper if there is to be one, and with the room on
+    the disk, worst first."""
     found = [*_loading_problems(reports)]
     if any(not one.reads_database for one in reports):
         advice = "Predictions continue from memory. The log has the database's error."
@@ -59,10 +59,11 @@ def problems_of(reports: list[WorkerReport], data: Path, *, watch: bool) -> list
     if silent:
         said = f"{silent} of {len(reports)} workers did not report for {SILENT_SECONDS:.0f} s"
         found.append(Problem("warning", said, "It may have too much to do, or be stopped."))
-    if watch and (seconds := unwatched_seconds(data / "run") or 0.0) > DEAD_SECONDS:
+    seconds = (unwatched_seconds(settings.run_folder) or 0.0) if settings.watch else 0.0
+    if seconds > DEAD_SECONDS:
         found.append(Problem("fault", said_of(seconds), KEEPER_ADVICE))
     with suppress(OSError):
-        if shutil.disk_usage(data).free < LEAST_FREE:
+        if shutil.disk_usage(settings.data).free < LEAST_FREE:
             advice = "When the disk is full, uploads are refused (507) and predictions continue."
             found.append(Problem("warning", "less than 1 GiB is free on the disk", advice))
     return sorted(found, key=lambda problem: -_GRAVITY.index(problem.level))
@@ -86,14 +87,14 @@ def _loading_problems(reports: list[WorkerReport]) -> list[Problem]:
     return found
 
 
-def summary_of(reports: list[WorkerReport], data: Path, *, watch: bool) -> Summary:
+def summary_of(reports: list[WorkerReport], settings: Settings) -> Summary:
     """All of it in a few words, which name no model: any token may read them."""
     workers = len(reports)
     unloaded = {(one.model, one.version) for report in reports for one in report.unloaded}
     failed = {
         (one.model, one.version) for report in reports for one in report.unloaded if one.reason
     }
-    found = problems_of(reports, data, watch=watch)
+    found = problems_of(reports, settings)
     if not found:
         return Summary("ok", f"{_count(workers, 'worker')}, all well", workers)
     level = found[0].level
@@ -110,16 +111,16 @@ def full_report(
     services: Services, reports: WorkerReports, folder: TelemetryFolder | None
 ) -> dict[str, Any]:
     """Everything but ``findings``, for whoever administers all models."""
-    workers, data, watch = reports.all(), services.settings.data, services.settings.watch
-    summary = summary_of(workers, data, watch=watch)
-    backup = last_backup(data)
+    workers, settings = reports.all(), services.settings
+    summary = summary_of(workers, settings)
+    backup = last_backup(settings.run_folder)
     return {
         **summary_view(summary),
-        "problems": [problem._asdict() for problem in problems_of(workers, data, watch=watch)],
+        "problems": [problem._asdict() for problem in problems_of(workers, settings)],
         "worker_reports": [_worker_view(one) for one in workers],
         "replaced_workers": None if folder is None else ended_processes(folder.path),
         "database": _database_view(services.database),
-        "disk": _disk_view(data),
+        "disk": _disk_view(settings),
         "last_backup": None if backup is None else timestamp(backup),
     }
 
@@ -127,7 +128,9 @@ def full_report(
 def findings(services: Services) -> list[dict[str, str]]:
     """What the quick checks of the doctor find, without paths."""
     settings = services.settings
-    installation = Installation(settings.data, services.database, services.blobs, settings.watch)
+    installation = Installation(
+        settings.data, services.database, services.blobs, settings.watch, settings.run_folder
+    )
     return [
         {
             "check": finding.check,
@@ -190,12 +193,12 @@ def _database_view(database: Database) -> dict[str, Any]:
     return {"kind": kind, "readable": True, "bytes": size}
 
 
-def _disk_view(data: Path) -> dict[str, Any] | None:
+def _disk_view(settings: Settings) -> dict[str, Any] | None:
     try:
-        usage = shutil.disk_usage(data)
+        usage = shutil.disk_usage(settings.data)
     except OSError:
         return None
-    measured = last_disk_use(data)
+    measured = last_disk_use(settings.run_folder)
     used = None if measured is None else msgspec.structs.asdict(measured)
     if used is not None:
         used["measured_at"] = timestamp(used["measured_at"])

@@ -84,7 +84,7 @@ class Services:
         if settings.traces and not is_installed("otel"):
             raise ValueError(missing("otel", "HOTSWAP_TRACES"))
         observer = observer or Observer()
-        run = settings.data / "run"
+        run = settings.run_folder
         blobs = LocalBlobStore(settings.data / "blobs")
         uploads = Uploads(blobs.uploads, settings.max_upload_bytes)
         # Before anything is created in the data directory, which may be unsuitable for a database.
@@ -115,9 +115,7 @@ class Services:
             housekeeping=Housekeeping(
                 {
                     "verifying the history": partial(verify_if_due, database),
-                    "measuring the disk": partial(
-                        measure_disk_if_due, database, blobs, settings.data
-                    ),
+                    "measuring the disk": partial(measure_disk_if_due, database, blobs, run),
                     "removing old uploads": lambda _: uploads.remove_old(),
                     "aborting rollouts that nobody watches": lambda _: abort_unwatched(
                         database, preparer.prepared, evaluate_gates=evaluator.results

@@ -236,6 +236,6 @@ def get_metrics() -> Response:
     registry.register(WatchingMetrics(services().database))
     settings = services().settings
     if settings.watch:
-        registry.register(KeeperMetrics(settings.data / "run"))
+        registry.register(KeeperMetrics(settings.run_folder))
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

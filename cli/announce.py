@@ -66,7 +66,7 @@ def console_lines(settings: Settings, token: str | None) -> list[str]:
         return []
     if token and settings.has_sign_in_links:
         try:
-            code = SignInCodes(settings.data).make(token, utc_now())
+            code = SignInCodes(settings.run_folder).make(token, utc_now())
         except OSError as error:
             click.echo(f"Warning: there is no link that signs in: {error.strerror}.", err=True)
         else:

@@ -46,7 +46,7 @@ def backup(
     with configured_registry(data) as (settings, database, blobs):
         manifest = back_up(database, blobs, folder, since=since, incomplete=incomplete)
         if not manifest.missing:
-            note_backup(settings.data, manifest.made_at)
+            note_backup(settings.run_folder, manifest.made_at)
     if as_json:
         print_json(backup_json(folder, manifest))
         return

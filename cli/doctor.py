@@ -80,4 +80,10 @@ def _installation(settings: Settings) -> Iterator[Installation]:
         file = database.url.database
         exists = not database.is_sqlite or (file is not None and Path(file).exists())
         blobs = LocalBlobStore(settings.data / "blobs")
-        yield Installation(settings.data, database if exists else None, blobs, settings.watch)
+        yield Installation(
+            settings.data,
+            database if exists else None,
+            blobs,
+            settings.watch,
+            settings.run_folder,
+        )

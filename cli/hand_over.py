@@ -1,6 +1,6 @@
 """Hands a service over to a successor: a second main process on the same data directory.
 
-The main process listens on a Unix socket in the data directory. A successor connects to it and
+The main process listens on a Unix socket in the run folder. A successor connects to it and
 
 1. receives the hold on the data directory and the listening sockets (SCM_RIGHTS, unix(7)),
 2. starts its workers on them, while those of its predecessor keep serving,
@@ -82,7 +82,7 @@ class Offer:
         self._service = service
         self._yielded = yielded
         self._unsuitable = unsuitable
-        self._path = _path(service.settings.data)
+        self._path = _path(service.settings)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._successor: int | None = None
         self._choosing = threading.Lock()
@@ -198,20 +198,20 @@ def take_over(settings: Settings, patience: float = HELD_SECONDS) -> Succession 
     """
     deadline = time.monotonic() + patience
     while True:
-        connection = _connect(_path(settings.data))
+        connection = _connect(_path(settings))
         if connection is not None and (succession := _receive(connection, settings)):
             return succession
-        if not is_held(settings.data):
+        if not is_held(settings.data, settings.run_folder):
             return None
         if time.monotonic() > deadline:
-            error = held(settings.data)
+            error = held(settings.data, settings.run_folder)
             error.message += " It cannot be taken over now: it is still starting, or is stopping."
             raise error
         time.sleep(0.1)
 
 
-def _path(data: Path) -> Path:
-    return data / "run" / "main.sock"
+def _path(settings: Settings) -> Path:
+    return settings.run_folder / "main.sock"
 
 
 def _connect(path: Path) -> socket.socket | None:

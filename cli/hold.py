@@ -51,14 +51,20 @@ class Hold:
 
     @classmethod
     def acquire(
-        cls, data: Path, *, create: bool = True, patience: float = HELD_SECONDS
+        cls,
+        data: Path,
+        run: Path | None = None,
+        *,
+        create: bool = True,
+        patience: float = HELD_SECONDS,
     ) -> "Hold | None":
-        """Lock ``data``; None if it was never served from and ``create`` is false.
+        """Lock ``data``; None if it was never served from and ``create`` is false. ``run``: the
+        run folder, if it is not in ``data``.
 
         Raises CommandFailed if another service holds it for longer than ``patience`` seconds.
         """
         deadline = time.monotonic() + patience
-        path = _path(data)
+        path = _path(data, run)
         flags = os.O_RDWR | os.O_CLOEXEC
         if create:
             make_directory(path.parent)
@@ -70,7 +76,7 @@ class Hold:
         while not _try_to_lock(descriptor):
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                raise held(data)
+                raise held(data, run)
             time.sleep(0.1)
         return cls(descriptor)
 
@@ -85,10 +91,10 @@ class Hold:
         os.close(self.descriptor)
 
 
-def is_held(data: Path) -> bool:
+def is_held(data: Path, run: Path | None = None) -> bool:
     """Whether a service holds ``data``."""
     try:
-        descriptor = os.open(_path(data), os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(_path(data, run), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -97,11 +103,11 @@ def is_held(data: Path) -> bool:
         os.close(descriptor)
 
 
-def held(data: Path) -> CommandFailed:
+def held(data: Path, run: Path | None = None) -> CommandFailed:
     """The error that ``data`` is held, and by whom."""
     holder = "another service"
     with suppress(OSError, ValueError, TypeError):  # it is just being written
-        holder = str(Holder(**json.loads(_path(data).read_bytes()[:_LONGEST])))
+        holder = str(Holder(**json.loads(_path(data, run).read_bytes()[:_LONGEST])))
     return CommandFailed(
         f"The data directory {data} is in use by {holder}.",
         SAID_NO,
@@ -110,8 +116,8 @@ def held(data: Path) -> CommandFailed:
     )
 
 
-def _path(data: Path) -> Path:
-    return data / "run" / "serve.lock"
+def _path(data: Path, run: Path | None) -> Path:
+    return (run or data / "run") / "serve.lock"
 
 
 def _try_to_lock(descriptor: int) -> bool:

@@ -1,5 +1,6 @@
 """``hotswap restore``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,7 +34,9 @@ def restore(*, folder: Path, check: bool, data: Path | None, as_json: bool) -> N
       hotswap restore /backups/monday --data /srv/hotswap
     """
     settings = configured_settings()
-    target = settings.data if data is None else data
+    if data is not None:
+        settings = replace(settings, data=data)
+    target = settings.data
     if check:
         manifest = verify_backup(folder)
     elif settings.database_url:
@@ -43,7 +46,7 @@ def restore(*, folder: Path, check: bool, data: Path | None, as_json: bool) -> N
             advice="Unset it: the database is restored into the data directory.",
         )
     else:
-        manifest = restore_backup(folder, target)
+        manifest = restore_backup(folder, target, settings.run_folder)
     if as_json:
         print_json(backup_json(folder, manifest) | {"data": None if check else str(target)})
         return

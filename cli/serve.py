@@ -128,7 +128,7 @@ def claim(settings: Settings, manager: ServiceManager) -> Service:
     Raises CommandFailed if another one uses them.
     """
     # First the directory: that says which service it is. But a new one is not created for nothing.
-    hold = Hold.acquire(settings.data, create=False)
+    hold = Hold.acquire(settings.data, settings.run_folder, create=False)
     listeners = listen(settings, manager)
     return Service(listeners.settings(settings), hold, listeners)
 
@@ -179,12 +179,12 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
         ) from error
     try:
         if succession is None:
-            service.hold = service.hold or Hold.acquire(settings.data)
+            service.hold = service.hold or Hold.acquire(settings.data, settings.run_folder)
             service.hold.record(describe(settings))
         else:
             _require_schema(services.database)
         made = prepare(services)
-        SignInCodes(settings.data).clear()
+        SignInCodes(settings.run_folder).clear()
         first_token = first_token_in_use(services.database)
         filed = admin_token_in(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:

@@ -1,15 +1,15 @@
 """What every page has around its content: the menu, who is signed in, and whether all is well."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from flask import current_app, g, request
 
-from api.health_report import summary_of
+from api.health_report import Summary, summary_of
 from api.services import services
-from api.worker_reports import WorkerReports, worker_reports
+from api.worker_reports import worker_reports
 from registry.doctor.findings import Result
 from registry.errors import RegistryError
 from registry.reading.events import history_head
@@ -53,22 +53,18 @@ class Health(NamedTuple):
 class WorkerHealth:
     """The state of the workers in words, looked up at most every five seconds."""
 
-    def __init__(self, reports: WorkerReports, data: Path, *, watch: bool) -> None:
-        self._reports = reports
-        self._data = data
-        self._watch = watch
+    def __init__(self, look: Callable[[], Summary]) -> None:
+        self._look = look
         self._known: tuple[float, Health] | None = None
 
     def now(self) -> Health:
         """Never raises: the pages of errors show it too."""
         known = self._known
         if known is None or time.monotonic() - known[0] > _FRESH_SECONDS:
-            known = self._known = (time.monotonic(), self._look())
+            summary = self._look()
+            health = Health(summary.words, LEVELS[summary.level])
+            known = self._known = (time.monotonic(), health)
         return known[1]
-
-    def _look(self) -> Health:
-        summary = summary_of(self._reports.all(), self._data, watch=self._watch)
-        return Health(summary.words, LEVELS[summary.level])
 
 
 def menu(grant: Grant) -> list[Entry]:
@@ -80,10 +76,9 @@ def health() -> Health:
     """The state of the workers."""
     known: WorkerHealth | None = current_app.extensions.get(_KEY)
     if known is None:
-        settings = services().settings
-        known = current_app.extensions[_KEY] = WorkerHealth(
-            worker_reports(), settings.data, watch=settings.watch
-        )
+        reports, settings = worker_reports(), services().settings
+        known = WorkerHealth(lambda: summary_of(reports.all(), settings))
+        current_app.extensions[_KEY] = known
     return known.now()
 
 

@@ -36,7 +36,7 @@ def keep(settings: Settings, stopping: threading.Event) -> None:
     """
     refuse_foreign(settings.data)
     # Nothing is created before: a backup can be restored into an empty directory only.
-    begun, otherwise = settings.data / "run" / "counter", f"no server uses {settings.data}"
+    begun, otherwise = settings.run_folder / "counter", f"no server uses {settings.data}"
     if not _wait(begun.exists, stopping, otherwise):
         return
     with ExitStack() as opened:

@@ -89,7 +89,7 @@ class KeeperServices:
         """
         # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
-        run = settings.data / "run"
+        run = settings.run_folder
         counter = Counter(run / "counter")
         database.committed = counter.bump
         blobs, fleet = LocalBlobStore(settings.data / "blobs"), Fleet(run / "workers")
@@ -106,7 +106,7 @@ class KeeperServices:
     @property
     def run(self) -> Path:
         """The folder of the sockets, locks and mapped files of running processes."""
-        return self.settings.data / "run"
+        return self.settings.run_folder
 
     def counts_folder(self) -> Path | None:
         """The folder with the counts of the workers of this host; None while there are none.

@@ -48,7 +48,7 @@ def _report() -> View:
     if administers_all(grant()):
         return full_report(services(), worker_reports(), current_telemetry().folder)
     settings = services().settings
-    return summary_view(summary_of(worker_reports().all(), settings.data, watch=settings.watch))
+    return summary_view(summary_of(worker_reports().all(), settings))
 
 
 def _values(report: View) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def use() -> AnyResponse:
         return _refused(SignInLinkRefused.elsewhere())
     home = redirect(url_for("console.models.index"), 303)
     try:
-        codes = SignInCodes(services().settings.data)
+        codes = SignInCodes(services().settings.run_folder)
         token = codes.use(request.form.get("code", "").strip(), utc_now())
         grant = services().watch.snapshot().known_token(token).valid_grant()
     except (SignInLinkRefused, Unauthenticated):

@@ -30,12 +30,17 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What is checked. ``database`` is None where none exists yet; ``watch``: whether a keeper is
-    to run."""
+    to run; ``run``: where the files of running processes are, if not in ``data``."""
 
     data: Path
     database: Database | None
     blobs: BlobStore
     watch: bool = True
+    run: Path | None = None
+
+    @property
+    def run_folder(self) -> Path:
+        return self.run or self.data / "run"
 
 
 Check = Callable[[Installation], Iterable[Finding]]

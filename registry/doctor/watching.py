@@ -16,7 +16,7 @@ def check_keeper(installation: Installation) -> Iterator[Finding]:
     if not installation.watch:
         yield Finding("keeper", "ok", "nothing is watched (HOTSWAP_WATCH=0)")
         return
-    seconds = unwatched_seconds(installation.data / "run")
+    seconds = unwatched_seconds(installation.run_folder)
     if seconds is None:
         yield Finding("keeper", "ok", "no worker serves, so there is nothing to watch")
     elif seconds <= DEAD_SECONDS:

@@ -1,6 +1,6 @@
 """Measure what the stored files take on the disk, by what they are for, and note the outcome.
 
-The note is a file of the data directory, not a row: each host measures its own disk.
+The note is a file of the run folder, not a row: each host measures its own disk.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from registry.storage.durable import write_whole
 from registry.storage.tables import HoldoutRow, utc_now
 
 EVERY = timedelta(minutes=10)
-_NOTE = Path("run") / "disk-use"
+_NOTE = "disk-use"
 _PART = 200
 
 Kind = Literal["artifacts", "compiled", "data"]
@@ -46,16 +46,16 @@ class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     """Files that no longer had the content of their digest."""
 
 
-def last_disk_use(data: Path) -> DiskUse | None:
-    """The last measurement of this data directory; None if there is none."""
+def last_disk_use(run: Path) -> DiskUse | None:
+    """The last measurement of this host; None if there is none."""
     try:
-        return msgspec.json.decode((data / _NOTE).read_bytes(), type=DiskUse)
+        return msgspec.json.decode((run / _NOTE).read_bytes(), type=DiskUse)
     except (OSError, msgspec.DecodeError):
         return None
 
 
 def measure_disk_if_due(
-    database: Database, blobs: BlobStore, data: Path, pause: Pause, *, part: int = _PART
+    database: Database, blobs: BlobStore, run: Path, pause: Pause, *, part: int = _PART
 ) -> None:
     """Measure and note the use of the disk if the last time was ten minutes ago.
 
@@ -64,7 +64,7 @@ def measure_disk_if_due(
 
     Raises DatabaseBusy, DatabaseUnavailable, StorageUnavailable, OSError.
     """
-    last, now = last_disk_use(data), utc_now()
+    last, now = last_disk_use(run), utc_now()
     if last is not None and timedelta(0) <= now - last.measured_at < EVERY:
         return
     used: Counter[str] = Counter()
@@ -83,7 +83,7 @@ def measure_disk_if_due(
         if not pause():
             return
     used["unused"] = sum(stored.values())
-    write_whole(data / _NOTE, msgspec.json.encode(DiskUse(measured_at=now, **used)))
+    write_whole(run / _NOTE, msgspec.json.encode(DiskUse(measured_at=now, **used)))
 
 
 def _used(database: Database, most: int) -> Iterator[list[tuple[Kind, str]]]:

@@ -26,14 +26,15 @@ _NOTHING = frozenset({".gitkeep", "lost+found"})
 """What an empty directory may hold."""
 
 
-def restore(folder: Path, data: Path) -> Manifest:
-    """Verify the backup in ``folder`` and restore it into the data directory ``data``.
+def restore(folder: Path, data: Path, run: Path | None = None) -> Manifest:
+    """Verify the backup in ``folder`` and restore it into the data directory ``data``. ``run``: its
+    run folder, if that is not in it.
 
     Raises BackupDamaged; DataDirectoryRefused where ``data`` is in use, not empty, not writable or
     shared by all users.
     """
     manifest = verify_backup(folder)
-    with _claimed(data) as staging:
+    with _claimed(data, run or data / "run") as staging:
         (staging / BLOBS).mkdir(mode=0o700)
         for entry in manifest.files:
             target = staging / entry.path
@@ -79,7 +80,7 @@ def check_restored(data: Path) -> None:
 
 
 @contextmanager
-def _claimed(data: Path) -> Iterator[Path]:
+def _claimed(data: Path, run: Path) -> Iterator[Path]:
     """The staging folder in ``data``, locked against other restorations; removed at the end.
 
     After an exception ``data`` is as before.
@@ -91,7 +92,7 @@ def _claimed(data: Path) -> Iterator[Path]:
         with locks.tried(data, fcntl.LOCK_EX, 0) as alone:
             if not alone:
                 raise DataDirectoryRefused.being_restored(data)
-            staging = _stage(data)
+            staging = _stage(data, run)
             try:
                 yield staging
             except BaseException:
@@ -110,9 +111,9 @@ def _claimed(data: Path) -> Iterator[Path]:
         raise
 
 
-def _stage(data: Path) -> Path:
+def _stage(data: Path, run: Path) -> Path:
     staging = data / _STAGING
-    if workers := Fleet(data / "run" / "workers").alive():
+    if workers := Fleet(run / "workers").alive():
         raise DataDirectoryRefused.served(data, workers)
     if staging.exists() and not (data / DATABASE).exists():
         # An earlier restoration was killed; remove what it left.

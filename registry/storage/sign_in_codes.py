@@ -18,10 +18,10 @@ VALID = timedelta(minutes=10)
 
 
 class SignInCodes:
-    """The codes of a data directory."""
+    """The codes in the folder ``run`` of a service."""
 
-    def __init__(self, data: Path) -> None:
-        self._folder = data / "run" / "sign-in"
+    def __init__(self, run: Path) -> None:
+        self._folder = run / "sign-in"
 
     def make(self, token: str, now: datetime) -> str:
         """A new code of 256 random bits for the token with the digest ``token``. Raises OSError."""

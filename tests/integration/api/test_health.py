@@ -9,6 +9,7 @@ import pytest
 from api.health_report import summary_of
 from api.telemetry import current_telemetry
 from api.worker_reports import Unloaded, WorkerReport, worker_reports
+from config import Settings
 from registry.backups.last import note_backup
 from registry.storage.tables import utc_now
 from registry.watching.telemetry_folders import started
@@ -81,7 +82,7 @@ def test_the_time_of_the_last_backup_is_known_when_it_was_noted(live):
     service, _ = live
     assert service.admin.get("/health").json["last_backup"] is None
 
-    note_backup(service.data, "2026-11-22T03:00:00Z")
+    note_backup(service.data / "run", "2026-11-22T03:00:00Z")
 
     assert service.admin.get("/health").json["last_backup"] == "2026-11-22T03:00:00.000Z"
 
@@ -163,9 +164,10 @@ def test_the_worst_problem_comes_first(tmp_path):
         }
         return WorkerReport(**given)
 
-    assert summary_of([report()], tmp_path, watch=True).words == "1 worker, all well"
-    assert summary_of([report(reads_database=False)], tmp_path, watch=True).words == (
+    settings = Settings(data=tmp_path)
+    assert summary_of([report()], settings).words == "1 worker, all well"
+    assert summary_of([report(reads_database=False)], settings).words == (
         "the database cannot be read"
     )
-    found = summary_of([report(), report(unloaded=[Unloaded("m", 1)])], tmp_path, watch=True)
+    found = summary_of([report(), report(unloaded=[Unloaded("m", 1)])], settings)
     assert (found.level, found.words) == ("warning", "1 live version loading")

@@ -16,7 +16,7 @@ def test_a_link_that_signs_in_is_printed_first(tmp_path: Path) -> None:
     link = next(line.strip() for line in lines if line.strip().startswith("http"))
     address, _, code = link.partition("#")
     assert address == "http://127.0.0.1:8123/console/link"
-    assert SignInCodes(tmp_path).use(code, utc_now()) == "digest"
+    assert SignInCodes(tmp_path / "run").use(code, utc_now()) == "digest"
 
 
 @pytest.mark.parametrize(

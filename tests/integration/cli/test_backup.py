@@ -49,7 +49,7 @@ def test_the_backup_commands_print_json(hotswap, tmp_path):
     )
 
     assert (made["blobs"], made["missing"]) == (2, [])
-    assert last_backup(tmp_path) == datetime.fromisoformat(made["made_at"])
+    assert last_backup(tmp_path / "run") == datetime.fromisoformat(made["made_at"])
     assert restored == {**made, "data": str(tmp_path / "new")}
 
 

@@ -19,7 +19,7 @@ HERE = {"Origin": "http://localhost"}
 
 def code_of(console: Console, token: str = ADMIN_TOKEN, age: timedelta = timedelta(0)) -> str:
     """A code that the service made for the token ``age`` ago."""
-    return SignInCodes(console.service.data).make(token_digest(token), utc_now() - age)
+    return SignInCodes(console.service.data / "run").make(token_digest(token), utc_now() - age)
 
 
 def send(browser: Browser, code: str, **options: object) -> Page:
@@ -167,6 +167,6 @@ def test_only_the_hash_of_a_code_is_stored_and_a_start_forgets_it(console: Conso
     assert not any(code.encode() in path.read_bytes() for path in files)
     assert not any(code in path.name for path in files)
 
-    SignInCodes(console.service.data).clear()
+    SignInCodes(console.service.data / "run").clear()
 
     assert is_refused(send(console.stranger(), code), "the service was started again")

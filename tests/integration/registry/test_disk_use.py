@@ -30,7 +30,7 @@ def blobs(data):
 
 def age(data, by):
     """Change the last measurement as if it had been ``by`` ago."""
-    use = last_disk_use(data)
+    use = last_disk_use(data / "run")
     earlier = msgspec.structs.replace(use, measured_at=use.measured_at - by)
     (data / "run" / "disk-use").write_bytes(msgspec.json.encode(earlier))
 
@@ -47,9 +47,9 @@ def test_each_file_counts_once_by_what_it_is_for(database, blobs, data):
     with blobs.stage(100) as incoming:
         incoming.write(b"coming in")
         assert incoming.path.is_file()  # written out
-        measure_disk_if_due(database, blobs, data, always)
+        measure_disk_if_due(database, blobs, data / "run", always)
 
-    use = last_disk_use(data)
+    use = last_disk_use(data / "run")
     assert (use.artifacts, use.compiled, use.unused) == (5, 5, 8)
     assert (use.incoming, use.damaged, use.data) == (9 + 11, 3, 0)
 
@@ -78,9 +78,9 @@ def test_each_role_of_a_blob_counts_as_its_kind(database, blobs, data):
             )
         )
 
-    measure_disk_if_due(database, blobs, data, always)
+    measure_disk_if_due(database, blobs, data / "run", always)
 
-    use = last_disk_use(data)
+    use = last_disk_use(data / "run")
     assert (use.artifacts, use.compiled, use.data, use.unused) == (5 + 13, 7 + 11, 6 + 8, 0)
 
 
@@ -89,43 +89,43 @@ def test_many_versions_are_read_in_parts(database, blobs, data):
         upload(database, blobs, b"version %d" % number)
     pauses = []
 
-    measure_disk_if_due(database, blobs, data, lambda: pauses.append(1) or True, part=2)
+    measure_disk_if_due(database, blobs, data / "run", lambda: pauses.append(1) or True, part=2)
 
-    use = last_disk_use(data)
+    use = last_disk_use(data / "run")
     assert (use.artifacts, use.compiled, use.unused) == (45, 45, 0)
     assert len(pauses) > 5
 
 
 def test_it_is_measured_again_after_ten_minutes(database, blobs, data):
-    measure_disk_if_due(database, blobs, data, always)
+    measure_disk_if_due(database, blobs, data / "run", always)
     upload(database, blobs, b"first")
-    measure_disk_if_due(database, blobs, data, always)
-    assert last_disk_use(data).artifacts == 0
+    measure_disk_if_due(database, blobs, data / "run", always)
+    assert last_disk_use(data / "run").artifacts == 0
 
     age(data, EVERY)
-    measure_disk_if_due(database, blobs, data, always)
+    measure_disk_if_due(database, blobs, data / "run", always)
 
-    assert last_disk_use(data).artifacts == 5
+    assert last_disk_use(data / "run").artifacts == 5
 
 
 def test_a_measurement_that_is_ended_keeps_the_last_one(database, blobs, data):
     upload(database, blobs, b"first")
-    measure_disk_if_due(database, blobs, data, lambda: False)
-    assert last_disk_use(data) is None
+    measure_disk_if_due(database, blobs, data / "run", lambda: False)
+    assert last_disk_use(data / "run") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x00", b'{"measured_at": 1}'])
 def test_a_note_that_cannot_be_read_counts_as_none(database, blobs, data, content):
     (data / "run" / "disk-use").write_bytes(content)
-    assert last_disk_use(data) is None
+    assert last_disk_use(data / "run") is None
 
-    measure_disk_if_due(database, blobs, data, always)
+    measure_disk_if_due(database, blobs, data / "run", always)
 
-    assert last_disk_use(data) is not None
+    assert last_disk_use(data / "run") is not None
 
 
 def test_a_registry_without_files_takes_nothing(database, blobs, data):
     shutil.rmtree(blobs.root, ignore_errors=True)
-    measure_disk_if_due(database, blobs, data, always)
-    use = last_disk_use(data)
+    measure_disk_if_due(database, blobs, data / "run", always)
+    use = last_disk_use(data / "run")
     assert sum(value for value in msgspec.structs.astuple(use) if isinstance(value, int)) == 0

@@ -11,23 +11,23 @@ PROCESSES = 3
 CODES = 40
 
 
-def use_all(data, codes, begin, used):
+def use_all(run, codes, begin, used):
     """Use each of ``codes``, in step with the other processes."""
     mine = []
     for code in codes:
         begin.wait()
         with suppress(SignInLinkRefused):
-            mine.append((code, SignInCodes(data).use(code, utc_now())))
+            mine.append((code, SignInCodes(run).use(code, utc_now())))
     used.put(mine)
 
 
 def test_each_code_is_used_by_one_of_several_processes(tmp_path):
-    codes = [SignInCodes(tmp_path).make(f"digest-{number}", utc_now()) for number in range(CODES)]
+    run = tmp_path / "run"
+    codes = [SignInCodes(run).make(f"digest-{number}", utc_now()) for number in range(CODES)]
     context = multiprocessing.get_context("fork")
     begin, used = context.Barrier(PROCESSES), context.Queue()
     processes = [
-        context.Process(target=use_all, args=(tmp_path, codes, begin, used))
-        for _ in range(PROCESSES)
+        context.Process(target=use_all, args=(run, codes, begin, used)) for _ in range(PROCESSES)
     ]
     for process in processes:
         process.start()
@@ -36,4 +36,4 @@ def test_each_code_is_used_by_one_of_several_processes(tmp_path):
         process.join(30)
 
     assert sorted(found) == sorted(zip(codes, (f"digest-{n}" for n in range(CODES)), strict=True))
-    assert list((tmp_path / "run" / "sign-in").iterdir()) == []
+    assert list((run / "sign-in").iterdir()) == []

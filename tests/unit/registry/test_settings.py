@@ -1,5 +1,6 @@
 """The settings: read once, each with a default and a line of help."""
 
+import socket
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def test_every_setting_is_read_from_its_variable():
         {
             "HOTSWAP_DATA": "elsewhere",
             "HOTSWAP_DATABASE_URL": "postgresql://db/registry",
+            "HOTSWAP_RUN": "/run/hotswap",
+            "HOTSWAP_BLOBS_URL": "s3://models/registry/",
+            "HOTSWAP_LEASE_SECONDS": "60",
+            "HOTSWAP_WITHOUT_LEASE": "serve",
+            "HOTSWAP_HOST_NAME": "models-1",
             "HOTSWAP_HOST": "0.0.0.0",  # noqa: S104 - nothing listens in this test
             "HOTSWAP_PORT": "9000",
             "HOTSWAP_UDS": "/run/hotswap/http.sock",
@@ -64,6 +70,7 @@ def test_every_setting_is_read_from_its_variable():
     assert unread == []
     assert settings.log_level == "debug"
     assert settings.public_url == "https://models.example.com/ml"
+    assert settings.blobs_url == "s3://models/registry"
     assert settings.anonymous_predict is True
     assert settings.effective_database_url == "postgresql://db/registry"
 
@@ -140,6 +147,11 @@ def test_web_concurrency_sets_the_workers():
         ("HOTSWAP_PUBLIC_URL", "https://user@models.example.com"),
         ("HOTSWAP_PUBLIC_URL", "https://models.example.com/?a=b"),
         ("HOTSWAP_PUBLIC_URL", "https://models.example.com/a/../b"),
+        ("HOTSWAP_LEASE_SECONDS", "ten"),
+        ("HOTSWAP_WITHOUT_LEASE", "wait"),
+        ("HOTSWAP_HOST_NAME", "two words"),
+        ("HOTSWAP_BLOBS_URL", "https://bucket"),
+        ("HOTSWAP_BLOBS_URL", "s3://"),
         ("HOTSWAP_UDS_MODE", "rw-rw----"),
         ("HOTSWAP_UDS_MODE", "0888"),
         ("HOTSWAP_UDS_MODE", "66"),
@@ -156,6 +168,16 @@ def test_the_database_is_in_the_data_directory_by_default():
     url = Settings(data=Path("d")).effective_database_url
 
     assert url == f"sqlite:///{Path('d').resolve()}/registry.db"
+
+
+def test_files_of_running_processes_are_in_the_data_directory_by_default():
+    assert Settings(data=Path("d")).run_folder == Path("d/run")
+    assert Settings(data=Path("d"), run="/run/hotswap").run_folder == Path("/run/hotswap")
+
+
+def test_a_host_has_the_name_of_its_machine_by_default():
+    assert Settings().effective_host_name == socket.gethostname()
+    assert Settings(host_name="models-1").effective_host_name == "models-1"
 
 
 def test_settings_are_immutable():
