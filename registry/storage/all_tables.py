@@ -1,8 +1,15 @@
 """The tables of all modules."""
 
-from registry.storage import alert_tables, rollout_tables, split_tables, tables, webhook_tables
+from registry.storage import (
+    alert_tables,
+    host_tables,
+    rollout_tables,
+    split_tables,
+    tables,
+    webhook_tables,
+)
 from registry.storage.tables import Base
 
-MODULES = (tables, split_tables, rollout_tables, alert_tables, webhook_tables)
+MODULES = (tables, split_tables, rollout_tables, alert_tables, webhook_tables, host_tables)
 """What defines tables: a table is part of ``METADATA`` once its module is imported."""
 METADATA = Base.metadata

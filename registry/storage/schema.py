@@ -8,7 +8,7 @@ from sqlalchemy.sql import column
 from registry.errors import SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
-HEAD = "0019"
+HEAD = "0020"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x68737770
