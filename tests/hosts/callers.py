@@ -38,7 +38,7 @@ class Caller(threading.Thread):
     def run(self) -> None:
         while not self._ends.is_set():
             connection = http.client.HTTPConnection(
-                "127.0.0.1", self.host.port, timeout=self._patience
+                self.host.address, self.host.port, timeout=self._patience
             )
             number = next(_numbers)
             for _ in range(_PER_CONNECTION):

@@ -21,6 +21,7 @@ from benchmarks.swap import Target, constant_model
 from tests.hosts.callers import Caller, Predictor, Witness
 from tests.hosts.disturbances import Disturber
 from tests.hosts.hosts import SERVE, Cluster, cluster
+from tests.hosts.links import are_possible
 from tests.hosts.operators import Archiver, Operator, Promoter, Revoker
 from tests.hosts.record import Record, Verdict, judge, report
 from tests.memory import in_memory
@@ -61,11 +62,12 @@ def chaos(
     seed: int,
     lease: int = 4,
     command: Sequence[str | Path] = SERVE,
+    networks: bool = False,
 ) -> Outcome:
     """Run three hosts with files in ``folder``, disturb them for ``seconds``, and check every
-    reply. Raises HostFailed."""
+    reply. ``networks``: each host has a network of its own. Raises HostFailed."""
     settings = {"HOTSWAP_LEASE_SECONDS": str(lease), "HOTSWAP_AUTH_FAILURES": "0"}
-    with cluster(folder, command=command, **settings) as running:
+    with cluster(folder, command=command, networks=networks, **settings) as running:
         archived = max(2, int(seconds / 20))
         answers = _upload_all(running, archived)
         patience = 3.0 * lease + 10.0
@@ -181,6 +183,7 @@ def main() -> int:
             seed=given.seed,
             lease=given.lease,
             command=CONTROLS[given.control],
+            networks=are_possible(),
         )
     sys.stdout.write(f"seed             {given.seed}\n{outcome.lines()}\n")
     if given.control != "none":

@@ -66,7 +66,11 @@ class Disturber(threading.Thread):
     def _ways(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
         """Kinds of disturbances, with what disturbs and what mends."""
         host, wire = self._host, self._host.wire
+        ways: list[tuple[str, Callable[[], None], Callable[[], None]]] = []
+        if host.link is not None:
+            ways.append(("no route", host.link.lose, host.link.restore))
         return [
+            *ways,
             ("stopped", host.pause, host.resume),
             ("worker stopped", lambda: host.pause([self._worker()]), host.resume),
             ("worker killed", lambda: _kill(self._worker()), lambda: None),

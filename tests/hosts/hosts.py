@@ -1,7 +1,7 @@
 """Servers of several hosts on one machine: each with folders of its own, on one PostgreSQL.
 
 Every connection of a host to the database passes a proxy. All processes of a host can be stopped,
-continued and killed together, as those of a machine.
+continued and killed together, as those of a machine. As root, a host can have a network of its own.
 """
 
 import os
@@ -19,6 +19,7 @@ from pathlib import Path
 import requests
 from sqlalchemy import make_url
 
+from tests.hosts.links import Link
 from tests.hosts.proxies import Proxy
 from tests.postgresql import running_postgresql
 from tests.processes import children, is_alive
@@ -38,7 +39,7 @@ class HostFailed(Exception):
 @dataclass
 class Host:
     """The server with the number ``number``, and the proxy that its connections to the database
-    pass."""
+    pass; ``link``: its own network, if it has one."""
 
     number: int
     command: Sequence[str | Path]
@@ -46,12 +47,17 @@ class Host:
     port: int
     log: Path
     wire: Proxy
+    link: Link | None
     process: "subprocess.Popen[bytes] | None" = None
     stopped: list[int] = field(default_factory=list)
 
     @property
+    def address(self) -> str:
+        return "127.0.0.1" if self.link is None else self.link.host_address
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def start(self) -> None:
         """Start the server, without waiting for it."""
@@ -150,23 +156,33 @@ def cluster(
     hosts: int = 3,
     workers: int = 2,
     command: Sequence[str | Path] = SERVE,
+    networks: bool = False,
     **environment: str,
 ) -> Iterator[Cluster]:
     """Run ``hosts`` servers with ``workers`` each until the block ends, which begins when all are
-    ready. Their artifacts are in one folder. Raises HostFailed."""
+    ready. Their artifacts are in one folder. ``networks``: each has a network of its own.
+
+    Raises HostFailed.
+    """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("HOTSWAP_")}
     with ExitStack() as ends:
         postgresql = ends.enter_context(running_postgresql())
         database = postgresql.create(migrated=True)
         made = []
         for number in range(1, hosts + 1):
-            wire = Proxy(lambda: _to_postgresql(database))
+            link = Link(number) if networks else None
+            if link is not None:
+                ends.callback(link.remove)
+                link.make()
+            address = "127.0.0.1" if link is None else link.database_address
+            wire = Proxy(lambda: _to_postgresql(database), address=address)
             ends.callback(wire.close)
             port = free_port()
             settings = {
                 "HOTSWAP_DATA": str(_data_folder(folder, number)),
                 "HOTSWAP_DATABASE_URL": _through(wire, database),
                 "HOTSWAP_HOST_NAME": f"host-{number}",
+                "HOTSWAP_HOST": "127.0.0.1" if link is None else link.host_address,
                 "HOTSWAP_PORT": str(port),
                 "HOTSWAP_WORKERS": str(workers),
                 "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -174,7 +190,8 @@ def cluster(
                 **environment,
             }
             log = folder / f"host-{number}.log"
-            host = Host(number, command, inherited | settings, port, log, wire)
+            prefix = [] if link is None else link.command()
+            host = Host(number, [*prefix, *command], inherited | settings, port, log, wire, link)
             ends.callback(host.stop)
             made.append(host)
         for host in made:  # one after the other: the first one makes the admin token
@@ -207,7 +224,7 @@ def _to_postgresql(url: str) -> socket.socket:
 
 def _through(wire: Proxy, url: str) -> str:
     """The URL of the database by way of ``wire``."""
-    parts = make_url(url).set(host="127.0.0.1", port=wire.port, query={"sslmode": "disable"})
+    parts = make_url(url).set(host=wire.address, port=wire.port, query={"sslmode": "disable"})
     return parts.render_as_string(hide_password=False)
 
 

@@ -95,7 +95,7 @@ class Operator(threading.Thread):
             "Content-Type": "application/json",
             "Idempotency-Key": key,
         }
-        connection = http.client.HTTPConnection("127.0.0.1", host.port, timeout=self._patience)
+        connection = http.client.HTTPConnection(host.address, host.port, timeout=self._patience)
         try:
             connection.request(method, path, body, headers)
             reply = connection.getresponse()

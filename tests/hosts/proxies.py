@@ -23,17 +23,18 @@ class Cut(enum.Enum):
 
 
 class Proxy:
-    """Listens on ``port`` of the loopback and connects every client to what ``connect`` returns.
+    """Listens on ``port`` of ``address`` and connects every client to what ``connect`` returns.
 
     Passes everything on until told otherwise. What it has swallowed it delivers when it passes
     again, as the retransmissions of TCP do after a partition: a request that nobody waits for any
     more may then still take effect.
     """
 
-    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+    def __init__(self, connect: Callable[[], socket.socket], *, address: str = "127.0.0.1") -> None:
+        self.address = address
         self._connect = connect
         # Bound and never listening: it keeps the port while connections are refused.
-        self._keeps_port = _bound(0)
+        self._keeps_port = _bound(address, 0)
         self.port: int = self._keeps_port.getsockname()[1]
         self._delay = 0.0
         self._requests, self._replies = threading.Event(), threading.Event()
@@ -47,7 +48,7 @@ class Proxy:
         """Pass everything on, and deliver what was swallowed."""
         self._delay = 0.0
         if self._listener is None:
-            listener = self._listener = _bound(self.port)
+            listener = self._listener = _bound(self.address, self.port)
             listener.listen(_BACKLOG)
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         self._requests.set()
@@ -128,10 +129,10 @@ class Proxy:
             sink.shutdown(socket.SHUT_WR)
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(address: str, port: int) -> socket.socket:
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    made.bind(("127.0.0.1", port))
+    made.bind((address, port))
     return made
 
 
