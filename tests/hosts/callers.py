@@ -16,6 +16,8 @@ BODY = json.dumps({"x0": 1.0, "x1": 2.0}).encode()
 PAUSE_SECONDS = 0.02
 _PER_CONNECTION = 25
 """Requests, then another connection, which another worker may accept."""
+_AGAIN_SECONDS = 0.1
+"""The pause after a connection that was refused or broke."""
 _LATEST = 3
 """Permissions that are used in turn."""
 _numbers = count(1)
@@ -64,7 +66,7 @@ class Caller(threading.Thread):
             reply = connection.getresponse()
             return reply.status, reply.read(), reply.headers.get("X-Model-Version")
         except (OSError, http.client.HTTPException):
-            time.sleep(PAUSE_SECONDS)
+            self._ends.wait(_AGAIN_SECONDS)
             return 0, b"", None
 
 

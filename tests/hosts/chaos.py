@@ -30,7 +30,7 @@ MODELS = ("alpha", "beta")
 """Each with an operator of its own, so that two hosts move aliases at the same time."""
 SHELF = "shelf"
 """The model whose versions are archived."""
-VERSIONS = 6
+VERSIONS = 4
 PREDICTORS = 2
 """Clients for each host and model."""
 QUIET = 0.15

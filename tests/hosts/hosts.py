@@ -194,8 +194,11 @@ def cluster(
             host = Host(number, [*prefix, *command], inherited | settings, port, log, wire, link)
             ends.callback(host.stop)
             made.append(host)
-        for host in made:  # one after the other: the first one makes the admin token
+        made[0].start()
+        made[0].wait_ready()  # it makes the admin token
+        for host in made[1:]:
             host.start()
+        for host in made[1:]:
             host.wait_ready()
         yield Cluster(tuple(made), database)
         for host in made:  # none may wait for another one that has been stopped
