@@ -17,7 +17,13 @@ from console.forms.once import idempotency_of
 from console.forms.submitted import Form, submitted
 from console.rendering import page
 from console.review import changes, verdict_of
-from registry.errors import ExpectedVersionConflict, GateFailed, RegistryError
+from registry.errors import (
+    ExpectedVersionConflict,
+    Fault,
+    GateFailed,
+    RegistryError,
+    SplitActive,
+)
 from registry.names import PRODUCTION, check_alias
 from registry.operations.evaluate import evaluate
 from registry.operations.promote import PromotionRequest
@@ -25,6 +31,7 @@ from registry.operations.promote import promote as promote_version
 from registry.reading.live_versions import live_versions
 from registry.reading.queries import find_model, find_version, policy_of
 from registry.reading.views import View, model_view, version_view
+from registry.watching.rollouts import active_rollout
 
 blueprint = Blueprint("promote", __name__)
 
@@ -66,7 +73,7 @@ def promote(name: str, version: str) -> AnyResponse:
     try:
         moved(promote_version, name, version, wanted)
     except REFUSALS as error:
-        refused = form.refused(error.detail, error.faults)
+        refused = form.refused(error.detail, _faults(error))
         return _page(name, version, alias, refused, status=status_of(type(error)), error=error)
     return to_the_model(name, alias)
 
@@ -96,6 +103,12 @@ def live_as(session: Session, name: str, alias: str) -> View | None:
     """What the alias points at; None if it does not exist."""
     found = live_versions(session, [name]).get(name, [])
     return next((one for one in found if one["alias"] == alias), None)
+
+
+def _faults(error: RegistryError) -> Sequence[Fault]:
+    if isinstance(error, SplitActive):
+        return [Fault("end_split", "is required: the alias is split over other versions")]
+    return error.faults
 
 
 def _page(
@@ -132,4 +145,5 @@ def _page(
         changes=None if now is None or is_live else changes(session, now, row, verdict),
         memory_now=None if now is None else now.engine.get("memory_bytes"),
         has_moved=isinstance(error, ExpectedVersionConflict),
+        rollout=active_rollout(session, name, alias),
     )

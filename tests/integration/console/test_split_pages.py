@@ -16,7 +16,7 @@ from registry.watching.named_rows import Row
 from registry.watching.traffic import MINUTE, Increase, floor
 from tests.fakes import Preparer
 from tests.integration.api.conftest import new_name
-from tests.integration.console.browser import Page
+from tests.integration.console.browser import FormOnPage, Page
 from tests.integration.console.conftest import Console
 
 
@@ -54,6 +54,11 @@ def record(
 def weights(console: Console, model: str) -> dict[int, int]:
     with console.service.services.database.read() as session:
         return weights_of(session, model, "production")
+
+
+def promotion_form(page: Page) -> FormOnPage:
+    (form,) = [form for form in page.forms if "expected_version" in form.values]
+    return form
 
 
 def last_event(console: Console, name: str) -> dict[str, object]:
@@ -112,33 +117,43 @@ def test_a_split_is_ended_by_one_press_on_a_reason(console: Console, canary: str
     assert "Who answers as production" not in ann.get(f"/console/models/{canary}").text
 
 
-def test_a_promotion_of_another_version_says_that_it_ends_the_split(
+def test_a_promotion_of_another_version_ends_the_split_only_if_that_is_chosen(
     console: Console, canary: str
 ) -> None:
     ann = console.person("promote", name="ann")
     page = ann.get(f"/console/models/{canary}/3/promote")
-    assert "production is split over v1 90 %, v2 10 %." in page.text
+    assert "production is split over v1 90 %, v2 10 %. v3 is none of them." in page.text
+    (box,) = [one for one in page.of("input") if one.get("name") == "end_split"]
+    assert "checked" not in box
 
-    (form,) = [form for form in page.forms if "end_split" in form.values]
-    sent = ann.submit(form, reason="v3 is better than both")
+    page = ann.submit(promotion_form(page), reason="v3 is better than both")
+    assert page.status == 409
+    assert "is required: the alias is split over other versions" in page.text
+    assert weights(console, canary) == {1: 9000, 2: 1000}
 
+    sent = ann.submit(promotion_form(page), end_split="1")
     assert sent.status == 303
+    assert weights(console, canary) == {}
+    event = last_event(console, canary)
+    assert (event["type"], event["reason"]) == ("promoted", "v3 is better than both")
+
+
+def test_a_promotion_of_a_version_of_the_split_ends_it(console: Console, canary: str) -> None:
+    ann = console.person("promote", name="ann")
+    page = ann.get(f"/console/models/{canary}/2/promote")
+    assert "The promotion ends the split: v2 answers all requests." in page.text
+    assert not any(one.get("name") == "end_split" for one in page.of("input"))
+
+    assert ann.submit(promotion_form(page), reason="better").status == 303
+
     assert weights(console, canary) == {}
 
 
-def test_a_promotion_prepared_before_the_split_does_not_end_it(
-    console: Console, canary: str
-) -> None:
-    ann = console.person("promote", name="ann")
-    page = ann.get(f"/console/models/{canary}/3/promote")
-    (form,) = [form for form in page.forms if "end_split" in form.values]
-    del form.values["end_split"]
+def test_the_champion_of_a_split_leads_to_its_end(console: Console, canary: str) -> None:
+    page = console.admin.get(f"/console/models/{canary}/1/promote")
 
-    sent = ann.submit(form, reason="v3 is better")
-
-    assert sent.status == 409
-    assert "is split over" in sent.text
-    assert weights(console, canary) == {1: 9000, 2: 1000}
+    assert "It is the champion of a split." in page.text
+    assert f"/console/models/{canary}/rollback?alias=production" in page.hrefs()
 
 
 def test_a_reader_sees_the_split_and_no_button(console: Console, canary: str) -> None:
