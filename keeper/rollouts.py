@@ -27,11 +27,12 @@ from registry.operations.evaluate_requirements import evaluate_requirements
 from registry.operations.hold_lease import hold_lease
 from registry.operations.move_rollout import KEEPER, RolloutMove, move_rollout
 from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.report_rollback import report_rollback
 from registry.operations.store_evidence import store_counts, store_evidence
 from registry.rollouts.decide import decide
 from registry.rollouts.observed import Observed, Sources, Totals
 from registry.rollouts.plan import Plan
-from registry.rollouts.progress import Action, Required
+from registry.rollouts.progress import Action, Decision, Required
 from registry.storage.database import Database
 from registry.storage.rollout_tables import RolloutRow
 from registry.storage.tables import utc_now
@@ -185,9 +186,10 @@ class RolloutWatcher:
             if watched.move is None and self._is_due(watched, decision.action, now):
                 watched.move = self._begin(self._call(watched, decision.action, decision.reason))
         elif decision.action != "wait" and self._is_due(watched, decision.action, now):
-            if row.state == "baking":  # what has to be prepared, and may fail again
-                watched.not_before = now + AGAIN
-            self._make(watched, decision.action, decision.reason)
+            if row.state == "baking":
+                self._after_promotion(watched, decision, now)
+            else:
+                self._make(watched, decision.action, decision.reason)
         if row.id in self._watched and now - watched.stored_at >= STORED:
             watched.stored_at = now
             store_evidence(self._database, row.id, row.revision, watched.observed)
@@ -234,6 +236,17 @@ class RolloutWatcher:
                 self._evaluate_after[watched.row.id] = now + EVALUATED_AGAIN
             # A rollout that is held for this already waits for the next evaluation.
             watched.required = None if undecided and watched.row.state == "held" else result
+
+    def _after_promotion(self, watched: _Watched, decision: Decision, now: datetime) -> None:
+        """End the watching of the promoted version, or roll it back, for which the version before
+        has to be prepared. Where that fails, it is tried again, and somebody has to know."""
+        watched.not_before = now + AGAIN
+        try:
+            self._make(watched, decision.action, decision.reason)
+        except RegistryError as error:
+            if decision.action == "roll_back":
+                report_rollback(self._database, watched.row, decision.reason, error)
+            raise
 
     def _make(self, watched: _Watched, action: Action, reason: str) -> None:
         """Make a move that takes no time, and read the rollout again."""

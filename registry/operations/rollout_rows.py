@@ -89,11 +89,12 @@ def rollout_details(row: RolloutRow) -> dict[str, Any]:
 
 
 def update_alerts(session: Session, row: RolloutRow, *, actor: str) -> None:
-    """Open or close the alerts ``held`` and ``guard`` of the alias, as the state requires."""
+    """Open or close the alerts of the alias, as the state requires."""
     if row.state == "held":
         _open(session, "held", row, actor)
     else:
         close_alert(session, "held", row.alias, actor=actor, reason=row.reason, model=row.model)
+    close_alert(session, "rollout", row.alias, actor=actor, reason=row.reason, model=row.model)
     if row.state == "rolled_back":
         _open(session, "guard", row, actor)
 

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.storage.tables import Base, utc_now
 
-AlertKind = Literal["guard", "held", "share", "watch", "webhook"]
+AlertKind = Literal["guard", "held", "rollout", "share", "watch", "webhook"]
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
-"""A guard that failed, a rollout that waits for somebody, callers that a split loses, a host whose
-keeper is gone, and a webhook that was switched off."""
+"""A guard that failed, a rollout that waits for somebody, a rollback of one that cannot be made,
+callers that a split loses, a host whose keeper is gone, and a webhook that was switched off."""
 _IS_OPEN = text("closed_at IS NULL")
 _OF_NO_MODEL = text("closed_at IS NULL AND model IS NULL")
 

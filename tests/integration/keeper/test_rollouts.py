@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from keeper.rollouts import RolloutWatcher, counts_of_host
-from registry.errors import DatabaseBusy, ScoringBusy
+from registry.errors import DatabaseBusy, ScoringBusy, VersionNotLoadable
 from registry.gates.results import GateResult
 from registry.operations.hold_lease import HELD, hold_lease
 from registry.operations.move_rollout import RolloutMove
@@ -219,6 +219,38 @@ def test_a_canary_that_breaks_after_the_promotion_is_rolled_back(house):
 
     assert house.weight() == 0
     assert house.types()[-3:] == ["rollout_ended", "alert_opened", "rolled_back"]
+
+
+def test_a_rollback_after_the_promotion_that_fails_opens_an_alert_and_is_tried_again(house):
+    house.start()
+    watcher = house.watcher()
+    house.seconds(33, watcher)
+    house.servers[0].faults = 0.2
+    house.prepare = Preparer(fails_with=VersionNotLoadable("house", CHAMPION, "it was lost"))
+    failing = house.watcher()
+    for _ in range(12):
+        _look_in_vain(house, failing)
+
+    assert house.row().state == "baking"
+    assert house.types()[-1:] == ["alert_opened"]
+    with house.database.read() as session:
+        (alert,) = session.scalars(select(AlertRow)).all()
+    assert (alert.kind, alert.subject, alert.version) == ("rollout", "production", CANARY)
+    assert alert.message.startswith("Version 2 cannot be rolled back to version 1: ")
+    assert "it was lost" in alert.message
+    assert "The guard 'faults <= champion * 2 + 0.5%' failed" in alert.message
+    assert len(house.prepare.prepared) >= 2
+
+    house.prepare = Preparer()
+    house.seconds(6, house.watcher())
+
+    assert house.row().state == "rolled_back"
+    assert house.types()[-4:] == ["rollout_ended", "alert_closed", "alert_opened", "rolled_back"]
+
+
+def _look_in_vain(house, watcher):
+    with suppress(VersionNotLoadable):
+        house.seconds(1, watcher)
 
 
 def test_without_requests_it_is_held_with_one_alert_and_goes_on_when_they_return(house):
