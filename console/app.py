@@ -24,6 +24,7 @@ from console.pages.promote import blueprint as promote
 from console.pages.rollback import blueprint as rollback
 from console.pages.rollout import blueprint as rollout
 from console.pages.sign_in import blueprint as sign_in
+from console.pages.start_rollout import blueprint as start_rollout
 from console.pages.tokens import blueprint as tokens
 from console.pages.trying import blueprint as trying
 from console.pages.upload import blueprint as upload
@@ -47,6 +48,7 @@ PAGES = (
     health,
     promote,
     rollback,
+    start_rollout,
     rollout,
     tokens,
     webhooks,

@@ -65,8 +65,17 @@ PAGES: dict[str, tuple[Address, ...]] = {
         Address("promote", "/console/models/rents/4/promote"),
         Address("promote the first", "/console/models/quiet/2/promote"),
         Address("promote what is live", "/console/models/rents/2/promote"),
+        Address("promote beside a rollout", "/console/models/rolling/3/promote"),
         Address("promote, hostile", "/console/models/hostile/1/promote"),
         Address("promote without the scope", "/console/models/rents/4/promote", 403, PREDICTOR),
+    ),
+    "start_rollout.show": (
+        Address("start a rollout", "/console/models/rents/4/rollout"),
+        Address("start a rollout, nothing live", "/console/models/quiet/2/rollout"),
+        Address("start a second rollout", "/console/models/rolling/3/rollout"),
+        Address("start a rollout of a split", "/console/models/split/2/rollout"),
+        Address("start a rollout of what is live", "/console/models/rents/2/rollout"),
+        Address("start a rollout, hostile", "/console/models/hostile/1/rollout"),
     ),
     "rollout.show": (
         Address("rollout", "/console/models/rolling/rollout"),
