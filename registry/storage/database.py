@@ -40,6 +40,8 @@ _SQLITE_GONE = frozenset({READONLY, 10, 14})  # and IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 _POSTGRES_FULL = frozenset({"53100"})
+_POSTGRES_IDLE = "25P03"
+"""A transaction that its process has not continued in time."""
 
 
 class Database:
@@ -200,11 +202,12 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
         return SchemaMismatch(
             "The database file is not an SQLite database. Use a file that belongs to this service."
         )
+    state = getattr(error.orig, "sqlstate", None)
     if not isinstance(error, OperationalError):
-        return DatabaseUnavailable() if code == _SQLITE_CORRUPT else None
+        gone = code == _SQLITE_CORRUPT or state == _POSTGRES_IDLE
+        return DatabaseUnavailable() if gone else None
     if code is not None:
         return _from_sqlite(code)
-    state = getattr(error.orig, "sqlstate", None)
     if state in _POSTGRES_BUSY:
         return DatabaseBusy()
     if state in _POSTGRES_FULL:

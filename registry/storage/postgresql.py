@@ -1,9 +1,10 @@
 """Connections to PostgreSQL with timeouts, and a pool that detects an unresponsive server.
 
-There are three timeouts. The server ends a statement, or a wait for a lock, that takes too long.
-TCP closes a connection whose packets are not acknowledged. And this process closes a connection on
-which nothing arrived for longer than a statement may take: a proxy may acknowledge packets that the
-server never gets.
+There are four timeouts. The server ends a statement, or a wait for a lock, that takes too long, and
+a write transaction whose process sends nothing more: a host that was stopped or cut off in it would
+keep its locks. TCP closes a connection whose packets are not acknowledged. And this process closes
+a connection on which nothing arrived for longer than a statement may take: a proxy may acknowledge
+packets that the server never gets.
 """
 
 import threading
@@ -18,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from registry.errors import DatabaseUnavailable
+from registry.storage.sqlite import WRITING
 from registry.stored_text import json_text
 
 T = TypeVar("T")
@@ -164,6 +166,14 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
         connection.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
         connection.execute(f"SET statement_timeout = {round(statement_timeout * 1000)}")
         connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(WRITING, False):
+            # No longer than others wait for its locks: they then get them in time.
+            connection.exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = {round(lock_timeout * 1000)}"
+            )
 
     return engine
 

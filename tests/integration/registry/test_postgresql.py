@@ -103,6 +103,36 @@ def test_the_server_ends_a_statement_that_takes_too_long(url):
     database.dispose()
 
 
+def test_the_locks_of_a_host_that_stopped_in_a_transaction_are_taken_from_it(url):
+    """Others wait for a lock as long as it may stop there."""
+    stopped, other = Database(url, busy_timeout=0.3), Database(url, busy_timeout=0.6)
+    lock = text("SELECT seq FROM history_head FOR UPDATE")
+
+    def stop_in_a_transaction():
+        with stopped.write() as session:
+            session.execute(lock)
+            with other.write() as waiting:
+                waiting.execute(lock)
+            session.execute(lock)
+
+    with pytest.raises(DatabaseUnavailable):
+        stop_in_a_transaction()
+    assert select_one(stopped) == 1
+    stopped.dispose()
+    other.dispose()
+
+
+def test_a_transaction_that_reads_may_pause(url):
+    database = Database(url, busy_timeout=0.1)
+
+    with database.read() as session:
+        session.scalar(text("SELECT 1"))
+        time.sleep(0.5)
+        assert session.scalar(text("SELECT 2")) == 2
+
+    database.dispose()
+
+
 def test_a_migration_by_another_host_is_waited_for(postgresql):
     """The lock is held for longer than a lock is otherwise waited for."""
     url = postgresql.create(migrated=False)
