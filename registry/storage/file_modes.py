@@ -15,7 +15,7 @@ from registry.errors import DataDirectoryRefused
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FOLDERS = ("blobs", "run", "restoring")
 _FILES = ("admin.token", "registry.db", "registry.db-wal", "registry.db-shm", "registry.db-journal")
-_EXPECTED = frozenset({*_FOLDERS, *_FILES, "lost+found"})
+_EXPECTED = frozenset({*_FOLDERS, *_FILES, "cache", "webhooks.key", "lost+found"})
 _SIGNS = ("registry.db", "run/counter")
 """What a data directory has since its first start; the second also where the database is stored
 elsewhere."""

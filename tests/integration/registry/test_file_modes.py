@@ -160,7 +160,9 @@ def test_no_database_is_created_among_other_files(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpeg"]
 
 
-@pytest.mark.parametrize("held", [(), ("run",), ("blobs", "run"), (".git", "lost+found")])
+@pytest.mark.parametrize(
+    "held", [(), ("run",), ("blobs", "run"), (".git", "lost+found"), ("cache", "webhooks.key")]
+)
 def test_a_separate_folder_is_accepted(tmp_path: Path, held: tuple[str, ...]) -> None:
     for name in held:
         (tmp_path / name).mkdir()
