@@ -1,5 +1,7 @@
 """Rollouts: an alias gets a new version in steps."""
 
+import logging
+from functools import partial
 from typing import Any
 
 from api.access import allows, grant
@@ -13,6 +15,7 @@ from api.schemas.rollouts import (
 )
 from api.services import services
 from api.sessions import db
+from api.telemetry import current_telemetry
 from registry.operations.alias_requests import UNCHECKED
 from registry.operations.move_rollout import RolloutMove
 from registry.operations.results import OperationResult
@@ -24,10 +27,13 @@ from registry.operations.steer_rollout import (
     resume_rollout,
 )
 from registry.reading.views import View
+from registry.rollouts.observed import Sources
 from registry.rollouts.plan import DEFAULT_GUARDS, parse_plan
 from registry.storage.tables import utc_now
+from registry.watching.rollout_counts import read_host_counts
 from registry.watching.rollouts import find_rollout, rollout_view
 
+logger = logging.getLogger(__name__)
 blueprint = Blueprint("rollouts", __name__, description="Rollouts of versions in steps")
 
 _Reply = tuple[View, int, dict[str, str]]
@@ -77,7 +83,7 @@ def put_rollout(body: dict[str, Any], name: str, alias: str) -> _Reply:
         plan=plan,
         force=check_force(body),
     )
-    return moved(start_rollout, name, str(body["version"]), wanted)
+    return started(name, str(body["version"]), wanted)
 
 
 @blueprint.route(_PATH, methods=["DELETE"])
@@ -133,6 +139,20 @@ def post_resume(body: dict[str, Any], name: str, alias: str) -> _Reply:
     """Continue a rollout that was paused or is held."""
     wanted = _move(body, alias)
     return _replied(resume_rollout(services().database, name, wanted))
+
+
+def started(name: str, version: str, wanted: RolloutRequest) -> _Reply:
+    """The reply of ``start_rollout``, from what the workers of this server have counted on."""
+    folder, run = current_telemetry().folder, services().settings.run_folder
+
+    def sources(model: str, alias: str) -> Sources:
+        try:
+            return read_host_counts(None if folder is None else folder.path, run).of(model, alias)
+        except OSError as error:
+            logger.warning("a rollout counts from the keeper's first look on: %s", error)
+            return {}
+
+    return moved(partial(start_rollout, read_sources=sources), name, version, wanted)
 
 
 def _replied(result: OperationResult) -> _Reply:

@@ -27,6 +27,7 @@ from api.services import services
 from api.watching_metrics import WatchingMetrics
 from registry.engines.served_version import Key
 from registry.errors import StorageFull, Unavailable
+from registry.watching.arm_counts import keep_arms
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts, Totals
 from registry.watching.telemetry_folders import TelemetryFolder, own_folder
 
@@ -109,7 +110,7 @@ class Telemetry:
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self.repeat(self.flush, _FLUSH_SECONDS)
-        atexit.register(self.flush)
+        atexit.register(self.flush_last)
 
     def repeat(
         self, task: Callable[[], None], seconds: float, last: Callable[[], None] | None = None
@@ -149,6 +150,14 @@ class Telemetry:
             for key, spent in times.items():
                 self._add(key, spent)
 
+    def flush_last(self) -> None:
+        """As ``flush``, when this process ends; keep what rollouts need of the files."""
+        self.flush()
+        try:
+            keep_arms(self.folder.path, self.folder.run)
+        except OSError as error:
+            logger.warning("rollouts lose the last counts of this worker: %s", error)
+
     def _add(self, key: _Key, spent: list[float]) -> None:
         method, route, status = key
         counted = self._counted.get(key)
@@ -168,11 +177,11 @@ class Telemetry:
 
     def close(self) -> None:
         """Write what was counted to the files, and leave them to other workers."""
-        atexit.unregister(self.flush)
+        atexit.unregister(self.flush_last)
         self._closing.set()
         for thread in self._threads:
             thread.join()
-        self.flush()
+        self.flush_last()
         self.predictions.close()
         self.folder.release()
 
@@ -181,9 +190,10 @@ def observe_requests(app: Flask) -> Telemetry | NoTelemetry:
     """Count and time every request to ``app``; without room for metrics, serve without them."""
     telemetry: Telemetry | NoTelemetry
     with app.app_context():
-        data, is_live = services().settings.data, services().watch.has_alias
+        settings, is_live = services().settings, services().watch.has_alias
     try:
-        telemetry = Telemetry(own_folder(data, os.getppid()), is_live)
+        folder = own_folder(settings.data, settings.run_folder, os.getppid())
+        telemetry = Telemetry(folder, is_live)
     except (OSError, StorageFull) as error:
         logger.warning("metrics are not kept: %s", error)
         telemetry = NoTelemetry()

@@ -315,7 +315,8 @@ def run_workers(
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     metrics = None
     with suppress(OSError):  # the workers report it
-        metrics = own_folder(settings.data, os.getpid())  # kept while one worker replaces another
+        # Kept while one worker replaces another.
+        metrics = own_folder(settings.data, settings.run_folder, os.getpid())
     if beside is not None:
         threading.Thread(target=beside, args=(server,), name="main", daemon=True).start()
     try:

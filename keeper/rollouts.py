@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from registry.errors import (
     ChampionMoved,
@@ -30,13 +29,13 @@ from registry.operations.promote import EvaluateGates, Prepare
 from registry.operations.report_rollback import report_rollback
 from registry.operations.store_evidence import store_counts, store_evidence
 from registry.rollouts.decide import decide
-from registry.rollouts.observed import Observed, Sources, Totals
+from registry.rollouts.observed import Observed, Sources
 from registry.rollouts.plan import Plan
 from registry.rollouts.progress import Action, Decision, Required
 from registry.storage.database import Database
 from registry.storage.rollout_tables import RolloutRow
 from registry.storage.tables import utc_now
-from registry.watching.arm_counts import read_arms
+from registry.watching.rollout_counts import HostCounts, ReadCounts
 from registry.watching.rollouts import (
     active_rollouts,
     observed_of,
@@ -57,9 +56,6 @@ _SLOW: frozenset[Action] = frozenset({"require", "advance", "promote"})
 _MOVED = (RolloutChanged, RolloutNotFound, RolloutStateConflict, ChampionMoved)
 """Somebody else was faster: the rollout is read again."""
 
-ReadCounts = Callable[[str, str], Sources]
-"""Reads what this host's server has counted of the versions of a model under an alias."""
-
 
 def in_thread(call: Callable[[], object]) -> "Future[object]":
     """Call it in a thread that does not keep the process from ending."""
@@ -73,22 +69,6 @@ def in_thread(call: Callable[[], object]) -> "Future[object]":
 
     threading.Thread(target=run, daemon=True).start()
     return future
-
-
-def counts_of_host(folder: Callable[[], Path | None]) -> ReadCounts:
-    """Reads the counts of the server whose ``folder`` of counts it is at the time."""
-
-    def read(model: str, alias: str) -> Sources:
-        found = folder()
-        if found is None:
-            return {}
-        arms = read_arms(found, model, alias)
-        counted: dict[str, dict[int, Totals]] = {}
-        for number, arm in arms.items():
-            counted.setdefault(arm.began, {})[number] = Totals(arm.faults, arm.times)
-        return counted
-
-    return read
 
 
 @dataclass(slots=True)
@@ -140,15 +120,19 @@ class RolloutWatcher:
         now = self._clock()
         with self._database.read() as session:
             rows = active_rollouts(session)
-        if rows and not self._decides(now):
+        if not rows:
             self._watched.clear()
-            self._tell(rows, now)
+            return
+        counts = self._read_counts()
+        if not self._decides(now):
+            self._watched.clear()
+            self._tell(rows, counts, now)
             return
         self._watched = {row.id: self._at_revision(row, now) for row in rows}
         faults: list[Exception] = []
         for watched in list(self._watched.values()):
             try:
-                self._look_at(watched, now)
+                self._look_at(watched, counts, now)
             except Exception as error:  # noqa: BLE001 - raised below
                 faults.append(error)
         if faults:
@@ -157,12 +141,12 @@ class RolloutWatcher:
     def _decides(self, now: datetime) -> bool:
         return self._database.is_sqlite or hold_lease(self._database, LEASE, self._holder, now)
 
-    def _tell(self, rows: Sequence[RolloutRow], now: datetime) -> None:
+    def _tell(self, rows: Sequence[RolloutRow], counts: HostCounts, now: datetime) -> None:
         """Store this host's counts for the keeper that decides, every five seconds."""
         if self._told_at is not None and now - self._told_at < STORED:
             return
         for row in rows:
-            store_counts(self._database, row.id, self._read_counts(row.model, row.alias))
+            store_counts(self._database, row.id, counts.of(row.model, row.alias))
         self._told_at = now
 
     def _at_revision(self, row: RolloutRow, now: datetime) -> _Watched:
@@ -172,10 +156,15 @@ class RolloutWatcher:
             return _Watched(row, plan_of(row), observed_of(row), stored_at=now - STORED)
         return watched
 
-    def _look_at(self, watched: _Watched, now: datetime) -> None:
+    def _look_at(self, watched: _Watched, counts: HostCounts, now: datetime) -> None:
         row, plan = watched.row, watched.plan
         watched.observed = watched.observed.after(
-            plan, row.version, row.champion, self._read(row), now
+            plan,
+            row.version,
+            row.champion,
+            self._read(row, counts),
+            now,
+            first=counts.begun_since(row.created_at),
         )
         if watched.move is not None and watched.move.done():
             self._finish(watched, now)
@@ -201,8 +190,8 @@ class RolloutWatcher:
             return after is None or now >= after
         return watched.not_before is None or now >= watched.not_before
 
-    def _read(self, row: RolloutRow) -> Sources:
-        own = self._read_counts(row.model, row.alias)
+    def _read(self, row: RolloutRow, counts: HostCounts) -> Sources:
+        own = counts.of(row.model, row.alias)
         if self._database.is_sqlite:
             return own
         with self._database.read() as session:

@@ -5,12 +5,13 @@ from typing import Protocol
 from config import parse_webhook_allow
 from keeper.deliverer import Deliverer
 from keeper.loop import Task
-from keeper.rollouts import LOOK_SECONDS, RolloutWatcher, counts_of_host
+from keeper.rollouts import LOOK_SECONDS, RolloutWatcher
 from keeper.services import KeeperServices
 from registry.deliveries.addresses import Allowed
 from registry.deliveries.key_file import NAME, KeyFile
 from registry.deliveries.sending import Sender
 from registry.operations.report_shares import report_shares
+from registry.watching.rollout_counts import read_host_counts
 
 SHARES_SECONDS = 60.0
 
@@ -31,7 +32,7 @@ def tasks_of(services: KeeperServices) -> list[Task]:
         services.database,
         services.preparer.prepared,
         services.evaluator.results,
-        counts_of_host(services.counts_folder),
+        lambda: read_host_counts(services.counts_folder(), services.run),
     )
     return [
         Task("moving rollouts", LOOK_SECONDS, rollouts.look),

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows, grant
 from api.problems import status_of
-from api.promotions import moved
+from api.rollouts import started
 from api.sessions import db
 from console.forms.moves import REFUSALS, Expected, reason_field
 from console.forms.once import idempotency_of
@@ -18,7 +18,6 @@ from console.pages.promote import alias_in_query, live_as
 from console.rendering import page
 from registry.errors import ExpectedVersionConflict, PlanMalformed, RegistryError
 from registry.operations.start_rollout import RolloutRequest
-from registry.operations.start_rollout import start_rollout as start
 from registry.reading.queries import find_model, find_version
 from registry.reading.views import View, model_view, version_view
 from registry.rollouts.plan import MOST_STEPS
@@ -88,7 +87,7 @@ def start_rollout(name: str, version: str) -> AnyResponse:
         force=force,
     )
     try:
-        moved(start, name, version, wanted)
+        started(name, version, wanted)
     except REFUSALS as error:
         refused = form.refused(error.detail, error.faults)
         return _page(name, version, refused, status=status_of(type(error)), error=error)

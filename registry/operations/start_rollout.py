@@ -29,7 +29,7 @@ from registry.operations.rollout_rows import record_rollout, rollout_details
 from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.queries import find_model, find_ready_version
 from registry.reading.views import View
-from registry.rollouts.observed import Observed
+from registry.rollouts.observed import Observed, Sources
 from registry.rollouts.plan import Plan
 from registry.rollouts.progress import Progress
 from registry.splits.buckets import BUCKETS
@@ -40,6 +40,14 @@ from registry.storage.tables import AliasRow, utc_now
 from registry.watching.recorded_traffic import HOUR, figures_of, read_traffic
 from registry.watching.rollouts import active_rollout, rollout_view
 from registry.watching.traffic import MINUTE, floor
+
+ReadSources = Callable[[str, str], Sources]
+"""Reads what this host's server has counted of the versions of a model under an alias."""
+
+
+def no_sources(_model: str, _alias: str) -> Sources:
+    """Where no server counts."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +67,12 @@ def start_rollout(
     request: RolloutRequest,
     *,
     evaluate_gates: EvaluateGates,
+    read_sources: ReadSources = no_sources,
 ) -> OperationResult:
     """Start a rollout of the version that ``reference`` stands for. One of the same version with
     the same plan that is in progress stays as it is.
+
+    Its counts begin at what ``read_sources``, which must not raise, reads before the commit.
 
     Raises RolloutRefused, RolloutActive, RolloutCoolingDown, SplitInTheWay, GateRefused for a
     requirement that the version's task does not have, and what ``split_alias`` raises.
@@ -91,7 +102,9 @@ def start_rollout(
         alias = session.get_one(AliasRow, (model, request.alias))
         _check(session, alias, number, request)
         progress = Progress.begin(request.plan, number, champion, utc_now())
-        rollout = _insert(session, model, request, progress, observed)
+        # Every request after the commit is counted after this.
+        begun = observed.starting_at(read_sources(model, request.alias))
+        rollout = _insert(session, model, request, progress, begun)
         details.update(rollout_details(rollout))  # read by split_alias after this
         started.append(rollout_view(rollout, utc_now()))
         store_answer(session, request.idempotency, started[0])

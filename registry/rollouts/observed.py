@@ -136,17 +136,29 @@ class Observed:
         plain: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
         return plain
 
+    def starting_at(self, sources: Sources) -> "Observed":
+        """With ``sources`` as the totals at the start."""
+        return replace(self, sources=sources)
+
     def after(
-        self, plan: Plan, canary: int, champion: int, read: Sources, now: datetime
+        self,
+        plan: Plan,
+        canary: int,
+        champion: int,
+        read: Sources,
+        now: datetime,
+        *,
+        first: Sources | None = None,
     ) -> "Observed":
         """With what was counted until ``read``, each server's as an interval of its own.
 
-        The first totals of a server, and those after its counts began anew, are where its counts
-        begin. ``canary`` and ``champion`` are the versions' numbers.
+        The totals of a server that are not known yet begin at ``first``, and where that is unknown
+        too, or its counts began anew, at those that are read. ``canary`` and ``champion`` are the
+        versions' numbers.
         """
         result = self
         for name, totals in read.items():
-            before = self.sources.get(name)
+            before = self.sources.get(name, (first or {}).get(name))
             if before is None:
                 continue
             new = _increase(before.get(canary), totals.get(canary))

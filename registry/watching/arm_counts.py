@@ -7,6 +7,7 @@ hash of model and alias, and the version. Where all rows are taken, a version wi
 its row away.
 """
 
+import fcntl
 import hashlib
 import logging
 import mmap
@@ -33,6 +34,8 @@ _PLACES = {name: _FIRST_BIN + BINS + number for number, name in enumerate(_COLUM
 _WIDTH = _FIRST_BIN + BINS + len(_COLUMNS)
 _SIZE = MOST_ARMS * _WIDTH * 8
 _NAME = f"arms-{zlib.crc32(repr((BOUNDS, _COLUMNS, MOST_ARMS)).encode()):08x}-"
+_KEPT = f"{_NAME}kept"
+_NO_ROWS = np.zeros((0, _WIDTH), np.uint64)
 _HALF = 32
 """Bits of the second word that are the version; the others belong to the hash."""
 
@@ -119,22 +122,70 @@ class WorkerArms:
         return place
 
 
-def read_arms(folder: Path, model: str, alias: str) -> Mapping[int, ArmTotals]:
-    """The counts of the versions that ``alias`` of ``model`` has pointed at, by number, over all
-    workers of the server whose ``folder`` it is, those that have ended included.
+class ArmRows(NamedTuple):
+    """The counts of all versions that a server has counted since it ``began``."""
+
+    began: str
+    rows: Counts
+
+    def of(self, model: str, alias: str) -> Mapping[int, ArmTotals]:
+        """Those of the versions that ``alias`` of ``model`` has pointed at, by number."""
+        first, second = _words(model, 0, alias)
+        rows = self.rows
+        ours = (rows[:, 0] == first) & (rows[:, 1] >> np.uint64(_HALF) == second >> _HALF)
+        found: dict[int, Counts] = {}
+        for row in rows[ours]:
+            number = int(row[1]) % 2**_HALF
+            found[number] = found.get(number, 0) + row
+        return {number: _totals(self.began, row) for number, row in found.items()}
+
+
+def read_arms(folder: Path) -> ArmRows:
+    """The counts of all workers of the server whose ``folder`` it is, those that have ended
+    included.
 
     As of the workers' last flush, up to half a second ago. Raises OSError.
     """
     began = counting_began(folder)
-    first, second = _words(model, 0, alias)
-    found: dict[int, Counts] = {}
-    for content in read_files(folder, _NAME, _SIZE):
-        rows = np.frombuffer(content, np.uint64).reshape(MOST_ARMS, _WIDTH)
-        ours = (rows[:, 0] == first) & (rows[:, 1] >> np.uint64(_HALF) == second >> _HALF)
-        for row in rows[ours]:
-            number = int(row[1]) % 2**_HALF
-            found[number] = found.get(number, 0) + row
-    return {number: _totals(began, row) for number, row in found.items()}
+    found = [
+        rows[rows[:, 1] != 0]  # no version has the number 0
+        for content in read_files(folder, _NAME, _SIZE)
+        for rows in (np.frombuffer(content, np.uint64).reshape(MOST_ARMS, _WIDTH),)
+    ]
+    return ArmRows(began, np.concatenate([_NO_ROWS, *found]))
+
+
+def keep_arms(folder: Path, run: Path) -> None:
+    """Keep in ``run`` what the server whose ``folder`` it is has counted by now.
+
+    To be called by each worker that ends, after its last flush: so what the workers answered while
+    they ended is not lost for a rollout, which continues with the next server. Raises OSError.
+    """
+    beside = run / f"{_KEPT}.new"
+    with open(run / f"{_KEPT}.lock", "wb", opener=_private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever writes last has read what all have counted
+        began, rows = read_arms(folder)
+        if began and len(rows):
+            with open(beside, "wb", opener=_private) as file:
+                file.write(f"{began}\n".encode() + rows.tobytes())
+            beside.replace(run / _KEPT)
+
+
+def kept_arms(run: Path) -> ArmRows:
+    """What the last server in ``run`` that has ended had counted by then; nothing where there was
+    none.
+
+    Raises OSError.
+    """
+    try:
+        began, _, content = (run / _KEPT).read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return ArmRows("", _NO_ROWS)
+    return ArmRows(began.decode(), np.frombuffer(content, np.uint64).reshape(-1, _WIDTH))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _totals(began: str, row: Counts) -> ArmTotals:

@@ -7,19 +7,24 @@ folder (flock(2)), which ends with the process; a folder without a lock is remov
 
 A folder is named after the data directory, so a server that takes over from a running one continues
 its counts. A folder without a lock is continued only by workers of the server that used it last:
-all of them may have ended at the same time.
+all of them may have ended at the same time. What a server that was killed has counted for rollouts
+is kept (``registry.watching.arm_counts``); a worker that ends otherwise does that itself.
 """
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the owner of folders in it is checked
 _SERVER = "server"
@@ -27,10 +32,12 @@ _SERVER = "server"
 
 
 class TelemetryFolder(NamedTuple):
-    """A folder that this process holds until it ends."""
+    """A folder that this process holds until it ends. ``run`` is where counts are kept that outlast
+    it."""
 
     path: Path
     descriptor: int
+    run: Path
 
     def release(self) -> None:
         """Stop holding the folder, and remove it if no other process holds it."""
@@ -38,8 +45,9 @@ class TelemetryFolder(NamedTuple):
         _remove_if_free(self.path)
 
 
-def own_folder(data: Path, server: int) -> TelemetryFolder:
+def own_folder(data: Path, run: Path, server: int) -> TelemetryFolder:
     """The folder of the server with the process id ``server``, held by this process until it ends.
+    ``run`` is the folder of its running processes.
 
     Folders that no process holds are removed. Raises OSError if no folder can be created.
     """
@@ -50,7 +58,8 @@ def own_folder(data: Path, server: int) -> TelemetryFolder:
             if other.name != folder.name and _is_ours(other):
                 _remove_if_free(other)
         try:
-            return TelemetryFolder(folder, _hold(folder, f"{server} {started(server)}"))
+            held = _hold(folder, f"{server} {started(server)}", run)
+            return TelemetryFolder(folder, held, run)
         except OSError as error:
             refused = error
     raise refused
@@ -65,10 +74,20 @@ def telemetry_folder(data: Path) -> Path | None:
     return next((folder for folder in folders if _is_ours(folder)), None)
 
 
-def _hold(folder: Path, server: str) -> int:
+def began_at(folder: Path) -> datetime | None:
+    """When the server whose ``folder`` it is began to count; None: it is about to. Raises
+    OSError."""
+    try:
+        return datetime.fromtimestamp((folder / _SERVER).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+
+
+def _hold(folder: Path, server: str, run: Path) -> int:
     """Create ``folder`` if it does not exist, and lock it; returns the descriptor with the lock.
 
-    If no process holds it, what another server than ``server`` left in it is removed.
+    If no process holds it, what another server than ``server`` left in it is removed, except what
+    is kept in ``run``.
     """
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -77,7 +96,7 @@ def _hold(folder: Path, server: str) -> int:
         descriptor = _open(folder)
         with suppress(BlockingIOError):  # others hold it
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _begin(folder, server)
+            _begin(folder, server, run)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
@@ -85,13 +104,25 @@ def _hold(folder: Path, server: str) -> int:
         os.close(descriptor)  # another process removed it before it was locked
 
 
-def _begin(folder: Path, server: str) -> None:
+def _begin(folder: Path, server: str, run: Path) -> None:
     note = folder / _SERVER
-    if note.exists() and note.read_text() == server:
-        return
+    if note.exists():
+        if note.read_text() == server:
+            return
+        _keep(folder, run)
     for path in folder.iterdir():
         path.unlink()
     note.write_text(server)
+
+
+def _keep(folder: Path, run: Path) -> None:
+    # Imports numpy, which the main process of a server does without unless the last one was killed.
+    from registry.watching.arm_counts import keep_arms
+
+    try:
+        keep_arms(folder, run)
+    except OSError as error:
+        logger.warning("rollouts lose the last counts of the server that has ended: %s", error)
 
 
 def _remove_if_free(folder: Path) -> None:

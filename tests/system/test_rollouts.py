@@ -108,3 +108,20 @@ def test_a_keeper_that_is_killed_leaves_no_step_out_and_makes_none_twice(server:
 
     assert state(server)["state"] == "promoted"
     assert moves(server) == STEP_BY_STEP
+
+
+@pytest.mark.slow
+def test_no_request_is_lost_at_the_start_and_over_a_restart_of_the_server(tmp_path: Path) -> None:
+    data, sent = tmp_path / "data", 0
+    with running(SERVE, data, free_port(), HOTSWAP_WATCH="1") as server:
+        begin(server, steps=[{"weight": 20, "minutes": 10}, {"weight": 100}], require=[])
+        for _ in range(200):
+            predict(server)
+            sent += 1
+    with running(SERVE, data, free_port(), HOTSWAP_WATCH="1") as server:
+        for _ in range(100):
+            predict(server)
+            sent += 1
+        wait_for(lambda: sum(state(server)["requests"].values()) >= sent)
+        assert sum(state(server)["requests"].values()) == sent
+        assert state(server)["requests"]["canary"] > 0

@@ -70,7 +70,7 @@ def test_each_version_of_a_split_has_counts_of_its_own_for_guards(service, split
     telemetry = service.app.extensions["hotswap-telemetry"]
     telemetry.flush()
 
-    found = read_arms(telemetry.folder.path, split, "production")
+    found = read_arms(telemetry.folder.path).of(split, "production")
 
     assert [found[number].answered for number in (1, 2)] == [answered.count(1), answered.count(2)]
     assert sum(arm.refused for arm in found.values()) == 1

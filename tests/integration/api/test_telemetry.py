@@ -67,7 +67,7 @@ import sys, time
 from pathlib import Path
 from registry.watching import telemetry_folders
 telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
-print(telemetry_folders.own_folder(Path("/anywhere"), 1).path.name, flush=True)
+print(telemetry_folders.own_folder(Path("/anywhere"), Path(sys.argv[1]), 1).path.name, flush=True)
 sys.stdin.read()
 """
 
@@ -105,7 +105,7 @@ import sys
 from pathlib import Path
 from registry.watching import telemetry_folders
 telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
-folder = telemetry_folders.own_folder(Path("/anywhere"), int(sys.argv[2]))
+folder = telemetry_folders.own_folder(Path("/anywhere"), Path(sys.argv[1]), int(sys.argv[2]))
 for line in sys.stdin:
     (folder.path / line.strip()).touch()
     print(sorted(path.name for path in folder.path.glob("counts*")), flush=True)

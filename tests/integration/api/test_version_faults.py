@@ -33,7 +33,7 @@ def production(request, service, monkeypatch):
     def counted():
         telemetry = service.app.extensions["hotswap-telemetry"]
         telemetry.flush()
-        return read_arms(telemetry.folder.path, name, "production")[1]
+        return read_arms(telemetry.folder.path).of(name, "production")[1]
 
     return f"/models/{name}/predict", counted
 

@@ -5,11 +5,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from keeper.rollouts import RolloutWatcher, counts_of_host
+from keeper.rollouts import RolloutWatcher
 from registry.errors import DatabaseBusy, ScoringBusy, VersionNotLoadable
 from registry.gates.results import GateResult
 from registry.operations.hold_lease import HELD, hold_lease
@@ -26,10 +25,6 @@ from registry.storage.database import Database
 from registry.storage.history import verify
 from registry.storage.rollout_tables import RolloutCountsRow, RolloutRow
 from registry.storage.tables import AliasRow, EventRow, utc_now
-from registry.watching.arm_counts import WorkerArms
-from registry.watching.counts import BINS
-from registry.watching.named_rows import Row
-from registry.watching.recent_faults import RecentFaults
 from registry.watching.rollouts import find_rollout, observed_of, rollout_view
 from tests.factories import add_versions
 from tests.fakes import Preparer
@@ -71,7 +66,13 @@ class Server:
             self._totals[number][0] += failed
             self._totals[number][1] += requests - failed
 
-    def read(self, model, alias):
+    def read(self):
+        return self
+
+    def begun_since(self, _moment):
+        return {}
+
+    def of(self, model, alias):
         assert (model, alias) == ("house", "production")
         return {
             self.name: {
@@ -557,10 +558,10 @@ def test_a_failure_of_one_rollout_does_not_keep_others_from_being_watched(house)
     house.servers = [Server(faults=0.5)]
 
     class Unreadable(Server):
-        def read(self, model, alias):
+        def of(self, model, alias):
             if model == "cabin":
                 raise OSError("gone")
-            return super().read(model, alias)
+            return super().of(model, alias)
 
     house.servers = [Unreadable(faults=0.5)]
     watcher = house.watcher()
@@ -572,21 +573,3 @@ def test_a_failure_of_one_rollout_does_not_keep_others_from_being_watched(house)
     with house.database.read() as session:
         states = session.scalars(select(RolloutRow.state).order_by(RolloutRow.id)).all()
     assert states == ["running", "rolled_back"]
-
-
-def test_the_counts_of_a_host_are_those_of_its_workers(tmp_path):
-    read = counts_of_host(lambda: tmp_path / "counts")
-    assert counts_of_host(lambda: None)("house", "production") == {}
-
-    (tmp_path / "counts").mkdir()
-    RecentFaults(tmp_path / "counts").close()
-    arms = WorkerArms(tmp_path / "counts", lambda _key: True)
-    times = np.zeros(BINS, np.uint64)
-    times[5] = 7
-    arms.add_times(Row("house", CANARY, "production"), times)
-    arms.add_times(Row("house", CHAMPION, "staging"), times)
-    arms.add_unanswered(Row("house", CANARY, "production"), "failed", fault=True)
-
-    (counted,) = read("house", "production").values()
-    assert counted == {CANARY: Totals(1, tuple(int(count) for count in times))}
-    arms.close()

@@ -61,17 +61,17 @@ def test_arms_are_counted_over_all_workers_by_outcome_fault_and_time(workers, tm
     for worker in (one, two):
         worker.flush()
 
-    found = read_arms(tmp_path, "m", "production")
+    found = read_arms(tmp_path).of("m", "production")
 
     assert found.keys() == {3, 4}
     assert (found[3].answered, found[3].times[BINS - 1], found[3].faults) == (3, 1, 0)
     assert found[4].times[5] == found[4].answered == 1
     assert (found[4].refused, found[4].failed, found[4].faults) == (2, 2, 2)
-    assert read_arms(tmp_path, "m", "staging") == {}
+    assert read_arms(tmp_path).of("m", "staging") == {}
 
 
 def test_nothing_was_counted_in_a_folder_that_does_not_exist(tmp_path):
-    assert read_arms(tmp_path / "none", "m", "production") == {}
+    assert read_arms(tmp_path / "none").of("m", "production") == {}
 
 
 def test_arms_are_counted_however_many_versions_have_a_name_in_the_metrics(workers, tmp_path):
@@ -82,7 +82,7 @@ def test_arms_are_counted_however_many_versions_have_a_name_in_the_metrics(worke
     assert len(worker.totals().named) < MOST_SERIES
 
     for number in range(1, MOST_SERIES + 50):
-        (arm,) = read_arms(tmp_path, f"model-{number}", "production").values()
+        (arm,) = read_arms(tmp_path).of(f"model-{number}", "production").values()
         assert arm.answered == 1
 
 
@@ -109,7 +109,7 @@ def test_a_repeated_fault_of_a_caller_is_only_in_the_exact_counts(workers, tmp_p
     for worker in (one, two):
         worker.flush()
 
-    arm = read_arms(tmp_path, "m", "production")[3]
+    arm = read_arms(tmp_path).of("m", "production")[3]
 
     assert arm.failed == 6
     assert arm.faults in {4, 5}  # two where a second began between them
@@ -149,7 +149,7 @@ def test_the_counts_of_a_killed_worker_stay_in_the_totals(workers, tmp_path):
     successor.answered(loaded("m", 3), "production", 0.001, 1)
     successor.flush()
 
-    assert read_arms(tmp_path, "m", "production")[3].answered == 3
+    assert read_arms(tmp_path).of("m", "production")[3].answered == 3
     assert len(list(tmp_path.glob("arms-*"))) == 2
 
 
@@ -168,10 +168,10 @@ def test_readings_while_workers_count_only_grow_and_lose_nothing(workers, tmp_pa
         thread.start()
     answered = faults = 0
     while any(thread.is_alive() for thread in threads):
-        if now := read_arms(tmp_path, "m", "production").get(3):
+        if now := read_arms(tmp_path).of("m", "production").get(3):
             assert (now.answered >= answered, now.faults >= faults) == (True, True)
             answered, faults = now.answered, now.faults
-    last = read_arms(tmp_path, "m", "production")[3]
+    last = read_arms(tmp_path).of("m", "production")[3]
 
     assert (last.answered, last.faults) == (6_000, 6_000)
 
@@ -184,7 +184,7 @@ def test_the_counts_of_the_next_server_are_told_from_those_before(tmp_path):
         for _ in range(5):
             worker.answered(loaded("m", 3), "production", 0.001, 1)
         worker.close()
-        readings.append(read_arms(tmp_path, "m", "production")[3])
+        readings.append(read_arms(tmp_path).of("m", "production")[3])
         shutil.rmtree(tmp_path)
 
     assert [reading.answered for reading in readings] == [5, 5]
@@ -207,12 +207,12 @@ def test_a_version_with_an_alias_takes_the_row_of_one_without(full, tmp_path):
     new, one = Row("m", MOST_ARMS + 1, "production"), np.eye(1, BINS, dtype=np.uint64)[0]
     live.add(new.key)
     arms.add_times(new, one)
-    assert new.version not in read_arms(tmp_path, "m", "production")
+    assert new.version not in read_arms(tmp_path).of("m", "production")
 
     live.remove(("m", 7))
     arms.add_times(new, one)
 
-    found = read_arms(tmp_path, "m", "production")
+    found = read_arms(tmp_path).of("m", "production")
     assert 7 not in found
     assert len(found) == MOST_ARMS
     assert (found[new.version].answered, found[new.version].faults) == (1, 0)
@@ -222,5 +222,5 @@ def test_versions_without_an_alias_are_not_counted(tmp_path):
     arms = WorkerArms(tmp_path, lambda key: False)
     arms.add_unanswered(ARM, "failed", fault=True)
 
-    assert read_arms(tmp_path, "m", "production") == {}
+    assert read_arms(tmp_path).of("m", "production") == {}
     arms.close()
