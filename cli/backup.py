@@ -9,9 +9,17 @@ from cli.database import configured_registry, data_option
 from cli.formatting import size
 from cli.service import json_option
 from cli.terminal import print_json
+from registry.backups.dumps import Programs
 from registry.backups.last import note_backup
 from registry.backups.manifest import Manifest
 from registry.operations.back_up import back_up
+
+pg_bin_option = click.option(
+    "--pg-bin",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of pg_dump and pg_restore, for PostgreSQL.  [default: where PATH has them]",
+)
 
 
 @click.command
@@ -27,15 +35,22 @@ from registry.operations.back_up import back_up
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="An earlier backup: files that it holds are linked, only the others are copied.",
 )
+@pg_bin_option
 @data_option
 @json_option
 def backup(
-    *, folder: Path, incomplete: bool, since: Path | None, data: Path | None, as_json: bool
+    *,
+    folder: Path,
+    incomplete: bool,
+    since: Path | None,
+    pg_bin: Path | None,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Copy the registry into the new folder DIR: the database, and every artifact in it.
 
     The service may be running; the copy is a consistent snapshot. Every byte of the copy is
-    hashed. For SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
+    hashed. A PostgreSQL database is copied by pg_dump, which has to be installed.
 
     \b
     Example:
@@ -44,7 +59,14 @@ def backup(
       hotswap backup /backups/tuesday --since /backups/monday
     """
     with configured_registry(data) as (settings, database, blobs):
-        manifest = back_up(database, blobs, folder, since=since, incomplete=incomplete)
+        manifest = back_up(
+            database,
+            blobs,
+            folder,
+            since=since,
+            incomplete=incomplete,
+            programs=Programs(pg_bin),
+        )
         if not manifest.missing:
             note_backup(settings.run_folder, manifest.made_at)
     if as_json:

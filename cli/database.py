@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import ArgumentError
 
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
+from cli.lazy import LazyCommand, LazyGroup
 from config import SettingInvalid, Settings
 from registry.blobs.local import LocalBlobStore
 from registry.storage import schema
@@ -24,12 +26,20 @@ data_option = click.option(
 )
 
 
-@click.group
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "upgrade": LazyCommand(
+            "cli.database:upgrade", "Upgrade the database schema to this release."
+        ),
+        "move": LazyCommand("cli.database_move:move", "Copy the registry to another database."),
+    },
+)
 def db() -> None:
     """Manage the database."""
 
 
-@db.command
+@click.command
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON on stdout.")
 def upgrade(*, as_json: bool) -> None:
     """Upgrade the database schema to this release. The service also does this when it starts.
@@ -80,7 +90,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
     """The database of ``settings``, closed at the end of the block."""
     try:
         database = Database(settings.effective_database_url)
-    except ValueError as error:
+    except (ValueError, ArgumentError) as error:
         raise CommandFailed(str(error), WRONG_USAGE) from error
     try:
         yield database

@@ -15,7 +15,7 @@ from registry.errors import Unavailable
 from registry.storage.database import Database
 from registry.storage.election import Election
 from registry.storage.file_modes import refuse_foreign
-from registry.storage.schema import HEAD, current_revision
+from registry.storage.schema import current_revision, is_served
 from registry.watching.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def keep(settings: Settings, stopping: threading.Event) -> None:
         if not _wait(
             lambda: _is_current(services.database),
             stopping,
-            f"the database does not have the schema {HEAD} of this release",
+            "the database does not have a schema that this release serves",
         ):
             return
         heartbeat = opened.enter_context(closing(Heartbeat(services.run)))
@@ -81,7 +81,7 @@ def _wait(holds: Callable[[], bool], stopping: threading.Event, otherwise: str) 
 
 
 def _is_current(database: Database) -> bool:
-    """Whether the database can be read and has the schema of this release.
+    """Whether the database can be read and has a schema that this release serves.
 
     The keeper never migrates: a server that starts does. Raises SchemaMismatch.
     """
@@ -89,6 +89,6 @@ def _is_current(database: Database) -> bool:
         return False
     try:
         with database.read() as session:
-            return current_revision(session.connection()) == HEAD
+            return is_served(current_revision(session.connection()))
     except Unavailable:
         return False

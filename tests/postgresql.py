@@ -21,9 +21,13 @@ _numbers = count(1)
 
 
 class PostgreSql:
-    """A server of our own; each ``create`` makes a database in it, empty or migrated."""
+    """A server of our own; each ``create`` makes a database in it, empty or migrated.
+
+    ``programs`` is the folder of pg_dump and pg_restore of its release.
+    """
 
     def __init__(self, server: Any) -> None:
+        self.programs: Path = server.bin_path
         self._maintenance = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         self._engine = create_engine(self._maintenance, isolation_level="AUTOCOMMIT")
         # What a power cut would do to this server is nobody's concern.

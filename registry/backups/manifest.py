@@ -1,7 +1,8 @@
 """The manifest of a backup.
 
 <backup>/manifest.json       written last: without it a folder is not a backup
-<backup>/registry.db         the database, as SQLite's VACUUM INTO wrote it
+<backup>/registry.db         the database, as SQLite's VACUUM INTO wrote it, or
+<backup>/registry.dump       that of PostgreSQL, as pg_dump wrote it in its custom format
 <backup>/blobs/ab/abcd…      every blob that this database points at
 """
 
@@ -15,9 +16,10 @@ import msgspec
 from registry.backups.copying import pieces, write_durably
 from registry.errors import BackupDamaged
 
-MANIFEST, DATABASE, BLOBS = "manifest.json", "registry.db", "blobs"
+MANIFEST, DATABASE, DUMP, BLOBS = "manifest.json", "registry.db", "registry.dump", "blobs"
 _FORMAT = 1
-_PATH = re.compile(rf"{re.escape(DATABASE)}|{BLOBS}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
+_DATABASES = frozenset({DATABASE, DUMP})
+_PATH = re.compile(rf"registry\.(?:db|dump)|{BLOBS}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,8 +46,17 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return sum(entry.size for entry in self.files)
 
     @property
+    def blobs(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.files if entry.path not in _DATABASES)
+
+    @property
     def blob_count(self) -> int:
-        return sum(entry.path != DATABASE for entry in self.files)
+        return len(self.blobs)
+
+    @property
+    def is_dump(self) -> bool:
+        """Whether the backup is of a PostgreSQL database."""
+        return any(entry.path == DUMP for entry in self.files)
 
     def write(self, folder: Path) -> None:
         """Make the manifest durable in ``folder``."""
@@ -73,7 +84,7 @@ def read_manifest(folder: Path) -> Manifest:
         if named is None or (named[2] is not None and named[2] != entry.sha256):
             raise BackupDamaged(folder, f"its manifest lists {entry.path!r}")
     paths = [entry.path for entry in manifest.files]
-    if len(set(paths)) != len(paths) or DATABASE not in paths:
+    if len(set(paths)) != len(paths) or len(_DATABASES.intersection(paths)) != 1:
         raise BackupDamaged(folder, "its manifest does not list every file once")
     return manifest
 

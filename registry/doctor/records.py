@@ -36,6 +36,16 @@ def check_schema(installation: Installation) -> Iterator[Finding]:
     where = installation.database.url.render_as_string()
     if revision == schema.HEAD:
         yield Finding("schema", "ok", f"schema {revision}", place=where)
+    elif schema.is_next(revision):
+        yield Finding(
+            "schema",
+            "warning",
+            f"the database has schema {revision}, that of the next release; this one has "
+            f"{schema.HEAD}",
+            "It is served during an upgrade: install the next release here too. Backups and "
+            "'hotswap gc' need it.",
+            where,
+        )
     else:
         yield Finding(
             "schema",
@@ -151,7 +161,7 @@ def _unloadable(
 
 
 def current_database(installation: Installation) -> Database | None:
-    """The database, if it can be read and its tables are those of this release.
+    """The database, if it can be read and this release serves its tables.
 
     ``check_schema`` reports what is wrong if they are not.
     """
@@ -162,4 +172,4 @@ def current_database(installation: Installation) -> Database | None:
             revision = schema.current_revision(session.connection())
     except RegistryError:
         return None
-    return database if revision == schema.HEAD else None
+    return database if schema.is_served(revision) else None

@@ -68,7 +68,8 @@
     │   ├── LastAdminToken            without it no other could be created
     │   ├── TooManyWebhooks
     │   ├── WebhookDisabled
-    │   ├── BackupRefused             a backup cannot be written there, or not of this database
+    │   ├── BackupRefused             a backup that cannot be written, or not be restored there
+    │   ├── MoveRefused               a registry that cannot be moved to that database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
     ├── Refused                   well-formed, but not acceptable
     │   ├── BodyRefused               a request body with unknown keys or invalid values
@@ -175,6 +176,7 @@ from registry.errors.models import (
     VersionNotReady,
     VersionNumberTaken,
 )
+from registry.errors.moves import MoveRefused
 from registry.errors.predictions import (
     InputRefused,
     InputsRequireCsv,
@@ -318,6 +320,7 @@ __all__ = [
     "ModelForbidden",
     "ModelNotFound",
     "ModelProcessUnavailable",
+    "MoveRefused",
     "NameMalformed",
     "NameTaken",
     "NetworkFileSystem",

@@ -10,11 +10,32 @@ class BackupRefused(Conflict):
     title = "Backup refused"
 
     @classmethod
-    def other_database(cls) -> "BackupRefused":
+    def program_missing(cls, program: str, folder: Path | None) -> "BackupRefused":
+        where = "not found" if folder is None else f"not in {folder}"
         return cls(
-            "This backup covers SQLite only. For PostgreSQL run pg_dump, then copy the folder "
-            "'blobs' of the data directory; do not run 'hotswap gc' in between."
+            f"{program} is {where}. It is part of PostgreSQL's client programs: install those of "
+            "the server's release, or name their folder with --pg-bin."
         )
+
+    @classmethod
+    def program_failed(cls, program: str, said: str) -> "BackupRefused":
+        return cls(f"{program} failed, and nothing was left: {said}")
+
+    @classmethod
+    def of_the_other_kind(cls, folder: Path, *, is_dump: bool) -> "BackupRefused":
+        if is_dump:
+            return cls(
+                f"{folder} is a backup of a PostgreSQL database: set HOTSWAP_DATABASE_URL to an "
+                "empty one."
+            )
+        return cls(
+            f"{folder} is a backup of an SQLite database, which is restored into the data "
+            "directory: unset HOTSWAP_DATABASE_URL. 'hotswap db move' moves it to PostgreSQL."
+        )
+
+    @classmethod
+    def database_not_empty(cls, url: str) -> "BackupRefused":
+        return cls(f"{url} has tables. A backup is restored into an empty database: create one.")
 
     @classmethod
     def taken(cls, target: Path) -> "BackupRefused":

@@ -1,19 +1,24 @@
 """Copy the registry, while it is in use, into a folder.
 
-The database is copied first, as one consistent state; then the blobs that this copy uses. All of
-them exist: bytes are stored before their row, versions are never deleted, and no blob is removed
-while the backup runs.
+The database is copied first, as one consistent state: by SQLite, or by pg_dump; then the blobs that
+this copy uses. All of them exist: bytes are stored before their row, versions are never deleted,
+and no blob is removed while the backup runs.
 """
 
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
 from registry.backups.copying import made_durable, pieces, write_durably
+from registry.backups.dumps import Programs
 from registry.backups.folder import new_folder
-from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest, checked, read_manifest
+from registry.backups.manifest import BLOBS, DATABASE, DUMP, Entry, Manifest, checked, read_manifest
 from registry.blobs.store import BlobStore
 from registry.errors import (
     BackupDamaged,
@@ -40,6 +45,7 @@ def back_up(
     *,
     since: Path | None = None,
     incomplete: bool = False,
+    programs: Programs | None = None,
 ) -> Manifest:
     """Create the backup ``target``, a folder that does not exist yet or is empty.
 
@@ -48,23 +54,20 @@ def back_up(
     damaged file of ``since`` is logged, and copied from the registry.
 
     ``incomplete``: if blobs are damaged or missing, back up without them; the manifest names them.
+    ``programs`` are those of PostgreSQL; by default, where PATH has them.
 
     Raises BackupRefused, BackupDamaged where ``since`` is no backup, BlobsBusy, HistoryBroken, and
     the Unavailable errors.
     """
-    if not database.is_sqlite:
-        raise BackupRefused.other_database()
     before = {} if since is None else {e.sha256: e for e in read_manifest(since).files}
     with blobs.nothing_removed(), new_folder(target) as folder:
-        copy = folder / DATABASE
         try:
-            database.copy_to(copy)
+            with _copied(database, folder, programs or Programs()) as (copy, session):
+                head = verify(session)
+                digests = sorted(used_digests(session))
         except StorageFull as error:
             raise BackupRefused.full(target) from error
-        with frozen(copy) as session:
-            head = verify(session)
-            digests = sorted(used_digests(session))
-        entries = [Entry(DATABASE, *made_durable(copy))]
+        entries = [Entry(copy.name, *made_durable(copy))]
         missing = []
         (folder / BLOBS).mkdir(mode=0o700)
         for digest in digests:
@@ -76,7 +79,7 @@ def back_up(
             except (BlobMissing, BlobDamaged):
                 missing.append(digest)
         if missing and not incomplete:
-            with frozen(copy) as session:
+            with database.read() as session:
                 found = blob_uses(session, set(missing))
             uses = sorted({use for each in found.values() for use in each})
             raise BackupRefused.incomplete([use.owner for use in uses])
@@ -89,6 +92,25 @@ def back_up(
         )
         manifest.write(folder)
     return manifest
+
+
+@contextmanager
+def _copied(database: Database, folder: Path, programs: Programs) -> Iterator[tuple[Path, Session]]:
+    """The copy of the database in ``folder``, and a session that sees the state of the copy.
+
+    Raises StorageFull, BackupRefused, and the Unavailable errors.
+    """
+    if database.is_sqlite:
+        copy = folder / DATABASE
+        database.copy_to(copy)
+        with frozen(copy) as session:
+            yield copy, session
+        return
+    dump = folder / DUMP
+    with database.read() as session:
+        snapshot = session.scalar(select(func.pg_export_snapshot()))
+        programs.dump(database.url, str(snapshot), dump)
+        yield dump, session
 
 
 def _linked(since: Path, kept: Entry, folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 Everything is written to ``restoring/`` in the directory itself, which may be a mounted disk, and
 then moved: the blobs first, the database last. Until that last step there is no registry, and a
-service refuses to start.
+service refuses to start. The last step of a backup of PostgreSQL is one transaction of pg_restore.
 """
 
 import fcntl
@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy import inspect
+
 from registry.backups.copying import write_durably
-from registry.backups.manifest import BLOBS, DATABASE, Manifest, checked
+from registry.backups.dumps import Programs
+from registry.backups.manifest import BLOBS, DATABASE, DUMP, Manifest, checked
 from registry.blobs import locks
-from registry.errors import DataDirectoryRefused
+from registry.errors import BackupRefused, DataDirectoryRefused
 from registry.live.fleet import Fleet
 from registry.operations.verify_backup import verify_backup
+from registry.storage.database import Database
 from registry.storage.durable import fsync_directory, make_directory, rename_durably
 from registry.storage.file_modes import refuse_foreign
 
@@ -26,30 +30,55 @@ _NOTHING = frozenset({".gitkeep", "lost+found"})
 """What an empty directory may hold."""
 
 
-def restore(folder: Path, data: Path, run: Path | None = None) -> Manifest:
+def restore(
+    folder: Path,
+    data: Path,
+    run: Path | None = None,
+    *,
+    database: Database | None = None,
+    programs: Programs | None = None,
+) -> Manifest:
     """Verify the backup in ``folder`` and restore it into the data directory ``data``. ``run``: its
     run folder, if that is not in it.
 
-    Raises BackupDamaged; DataDirectoryRefused where ``data`` is in use, not empty, not writable or
-    shared by all users.
+    A backup of PostgreSQL is restored into the empty ``database`` of such a server by ``programs``.
+
+    Raises BackupDamaged; BackupRefused for a backup of the other kind of database, or where
+    ``database`` is not empty or pg_restore fails; DataDirectoryRefused where ``data`` is in use,
+    not empty, not writable or shared by all users.
     """
-    manifest = verify_backup(folder)
+    programs = programs or Programs()
+    manifest = verify_backup(folder, programs)
+    if manifest.is_dump != (database is not None):
+        raise BackupRefused.of_the_other_kind(folder, is_dump=manifest.is_dump)
+    if database is not None:
+        _check_has_no_tables(database)
     with _claimed(data, run or data / "run") as staging:
         (staging / BLOBS).mkdir(mode=0o700)
-        for entry in manifest.files:
+        files = manifest.files if database is None else manifest.blobs
+        for entry in files:
             target = staging / entry.path
             target.parent.mkdir(mode=0o700, exist_ok=True)
             write_durably(target, checked(folder, entry))
         for shard in (staging / BLOBS).iterdir():
             fsync_directory(shard)
         fsync_directory(staging / BLOBS)
-        _put_in_place(staging, data)
+        _check_is_empty(data, {_STAGING})
+        rename_durably(staging / BLOBS, data / BLOBS)
+        if database is None:
+            _link_database(staging, data)
+        else:
+            programs.restore(folder / DUMP, database.url)
     return manifest
 
 
-def _put_in_place(staging: Path, data: Path) -> None:
-    _check_is_empty(data, {_STAGING})
-    rename_durably(staging / BLOBS, data / BLOBS)
+def _check_has_no_tables(database: Database) -> None:
+    with database.read() as session:
+        if inspect(session.connection()).get_table_names():
+            raise BackupRefused.database_not_empty(database.url.render_as_string())
+
+
+def _link_database(staging: Path, data: Path) -> None:
     try:
         # A link, since a rename would replace a database that was created meanwhile.
         os.link(staging / DATABASE, data / DATABASE)

@@ -1,4 +1,9 @@
-"""Migrates the database to the schema of this release, and refuses that of a later release."""
+"""Migrates the database to the schema of this release.
+
+On PostgreSQL hosts are upgraded one after another, so a release also serves the schema of the
+release after it: migrations only add, and what is no longer used is removed one release later. It
+refuses the schemas of still later releases.
+"""
 
 from importlib.resources import files
 
@@ -9,7 +14,9 @@ from registry.errors import SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
 HEAD = "0020"
-"""The newest migration; a test compares it with ``migrations/versions``."""
+"""The newest migration; a test compares it with ``migrations/versions``. Its first four digits
+count the releases that changed the schema: migrations of one have the same, and a letter."""
+_STEP = slice(0, 4)
 
 MIGRATION_LOCK = 0x68737770
 """The key of the advisory lock that a migration holds on PostgreSQL: any number, the same in every
@@ -21,13 +28,14 @@ _MIGRATION_SECONDS = 600.0
 def upgrade(database: Database) -> bool:
     """Apply the missing migrations; True if there were any.
 
-    Safe with several processes on several hosts: they take turns, in one transaction each.
+    Safe with several processes on several hosts: they take turns, in one transaction each. The
+    schema of the next release is left as it is.
 
-    Raises SchemaMismatch where the database has the schema of a later release, DatabaseBusy where
-    the migration of another process takes more than ten minutes.
+    Raises SchemaMismatch where the database has the schema of a still later release, DatabaseBusy
+    where the migration of another process takes more than ten minutes.
     """
     with database.read() as session:
-        if current_revision(session.connection()) == HEAD:
+        if is_served(current_revision(session.connection())):
             return False
     with database.write() as session:
         connection = session.connection()
@@ -36,15 +44,28 @@ def upgrade(database: Database) -> bool:
                 session, lock_timeout=_MIGRATION_SECONDS, statement_timeout=_MIGRATION_SECONDS
             ):
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-        if current_revision(connection) == HEAD:
+        if is_served(current_revision(connection)):
             return False
         # The timeout for locks of tables is the usual one: readers queue behind such a wait.
         with (
             translated_errors(),
             database.patient(session, statement_timeout=_MIGRATION_SECONDS),
         ):
-            _migrate(connection)
+            migrate(connection)
     return True
+
+
+def is_served(revision: str | None, head: str = HEAD) -> bool:
+    """Whether the release whose newest migration is ``head`` serves a database at ``revision``: at
+    its own schema, or at that of the next release."""
+    return revision == head or is_next(revision, head)
+
+
+def is_next(revision: str | None, head: str = HEAD) -> bool:
+    """Whether ``revision`` is a migration of the release after that of ``head``."""
+    if revision is None or not revision[_STEP].isdecimal():
+        return False
+    return int(revision[_STEP]) == int(head[_STEP]) + 1
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -64,7 +85,11 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection, revision: str = HEAD) -> None:
+    """Apply the migrations up to ``revision``, in the transaction of ``connection``.
+
+    Raises SchemaMismatch where the database is at a migration that this release does not have.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -74,9 +99,9 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, HEAD)
+        command.upgrade(config, revision)
     except CommandError as error:
         raise SchemaMismatch(
             f"The database is at migration {current_revision(connection)}, which this release does "
-            "not have. Run the release that applied it, or a later one."
+            "not have. Run the release that applied it, a later one, or the one before."
         ) from error

@@ -78,7 +78,7 @@ def test_every_dotted_name_in_a_page_exists() -> None:
     missing = {
         f"{page.name}: {name}"
         for page, name in spans(NAME)
-        if not name.endswith((".py", ".db", ".md", ".json", ".token"))  # file names
+        if not name.endswith((".py", ".db", ".dump", ".md", ".json", ".token"))  # file names
         and not exists(name)
     }
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from cli.main import main
 from registry.backups.last import last_backup
 from registry.blobs.local import LocalBlobStore
+from registry.storage.database import Database
 from tests.integration.registry.races import upload
 
 
@@ -89,3 +90,42 @@ def test_restoring_with_a_configured_database_url_is_wrong_usage(hotswap, tmp_pa
     assert reported.exit_code == 2
     assert "HOTSWAP_DATABASE_URL" in reported.stderr
     assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def on_postgresql(postgresql, tmp_path):
+    """The command, on a data directory whose database is on PostgreSQL."""
+    url = postgresql.create(migrated=True)
+    database = Database(url)
+    upload(database, LocalBlobStore(tmp_path / "blobs"), b"first")
+    database.dispose()
+
+    def hotswap(*arguments, url=url, data=tmp_path):
+        settings = {"HOTSWAP_DATA": str(data), "HOTSWAP_DATABASE_URL": url}
+        given = (*arguments, "--pg-bin", postgresql.programs)
+        return CliRunner().invoke(main, [str(argument) for argument in given], env=settings)
+
+    yield hotswap
+    postgresql.drop(url)
+
+
+def test_a_registry_on_postgresql_is_backed_up_checked_and_restored(
+    on_postgresql, postgresql, tmp_path
+):
+    empty = postgresql.create(migrated=False)
+
+    made = on_postgresql("backup", tmp_path / "backup")
+    checked = on_postgresql("restore", tmp_path / "backup", "--check", url="")
+    without = on_postgresql("restore", tmp_path / "backup", url="", data=tmp_path / "new")
+    restored = on_postgresql("restore", tmp_path / "backup", url=empty, data=tmp_path / "new")
+    again = on_postgresql("restore", tmp_path / "backup", url=empty, data=tmp_path / "third")
+
+    assert [made.exit_code, checked.exit_code, restored.exit_code] == [0, 0, 0]
+    assert f"restored into {tmp_path / 'new'}: 2 blobs, " in restored.stdout
+    ends = {reported.stdout.splitlines()[-1] for reported in (made, checked, restored)}
+    assert len(ends) == 1
+    assert without.exit_code == again.exit_code == 1
+    assert "set HOTSWAP_DATABASE_URL" in without.stderr
+    assert "has tables" in again.stderr
+    assert last_backup(tmp_path / "run") is not None
+    postgresql.drop(empty)

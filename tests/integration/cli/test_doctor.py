@@ -17,6 +17,7 @@ from registry.engines import chain_program, forest
 from registry.errors import DatabaseUnavailable
 from registry.operations.promote import PromotionRequest, promote
 from registry.storage.database import Database
+from registry.storage.schema import HEAD
 from registry.watching.heartbeat import Heartbeat
 from tests.factories import add_versions, ungated
 from tests.fakes import Preparer
@@ -316,3 +317,13 @@ def test_doctor_reports_a_keeper_that_runs(data: Path) -> None:
     heartbeat.close()
 
     assert found(data, 0)["keeper"]["message"] == "the keeper watches what is live"
+
+
+def test_a_database_of_the_next_release_is_a_warning_and_is_checked(data: Path) -> None:
+    execute(data, f"UPDATE alembic_version SET version_num = '{int(HEAD) + 1:04}'")
+
+    findings = found(data, 0)
+
+    assert findings["schema"]["result"] == "warning"
+    assert "next release" in findings["schema"]["message"]
+    assert findings["history"]["result"] == "ok"

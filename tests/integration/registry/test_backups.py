@@ -248,16 +248,6 @@ def test_an_empty_registry_can_be_backed_up_and_restored(sqlite_database, blobs,
     assert look(tmp_path / "new")[0].seq == 0
 
 
-def test_a_postgresql_database_is_refused(postgresql, blobs, tmp_path):
-    url = postgresql.create(migrated=True)
-    database = Database(url)
-    with pytest.raises(BackupRefused, match="pg_dump"):
-        back_up(database, blobs, tmp_path / "backup")
-    database.dispose()
-    postgresql.drop(url)
-    assert not (tmp_path / "backup").exists()
-
-
 def test_a_backup_never_replaces_anything(registry, blobs, backup, tmp_path):
     before = contents(backup)
     with pytest.raises(BackupRefused, match="already exists"):
