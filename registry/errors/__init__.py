@@ -53,6 +53,8 @@
     │   ├── SplitActive               a promotion of a version that is none of the split
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
+    │   ├── HostReplaced              another service joined as a host of the same name
+    │   ├── PromotionAbandoned        prepared for too long, or ended by another process
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── RolloutActive             a rollout of another version or plan is in progress
@@ -121,6 +123,7 @@
     ├── SchemaMismatch            the database belongs to another release
     ├── NetworkFileSystem         SQLite on a file system whose locks are unreliable
     └── HistoryBroken             the hash chain does not verify
+        └── HistoryShortened          the database has lost events that this host has read
 
 Each class builds its own message. The HTTP status is the API's business (``api/problems.py``).
 """
@@ -157,6 +160,7 @@ from registry.errors.base import (
     Unauthenticated,
     Unavailable,
 )
+from registry.errors.hosts import HistoryShortened, HostReplaced, PromotionAbandoned
 from registry.errors.models import (
     AliasMalformed,
     AliasNotFound,
@@ -303,9 +307,11 @@ __all__ = [
     "GateRefused",
     "GuardMalformed",
     "HistoryBroken",
+    "HistoryShortened",
     "HoldoutNotFound",
     "HoldoutRefused",
     "HostRefused",
+    "HostReplaced",
     "IdempotencyKeyMalformed",
     "IdempotencyKeyReused",
     "InputRefused",
@@ -341,6 +347,7 @@ __all__ = [
     "PolicyConflict",
     "PredictionRefused",
     "PredictionTimedOut",
+    "PromotionAbandoned",
     "RateLimited",
     "ReferenceMalformed",
     "Refused",
