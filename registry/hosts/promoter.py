@@ -1,4 +1,4 @@
-"""What a process does before and after it commits a change, so that the change holds on all hosts."""
+"""What a process does before and after it commits a change, so that it holds on all hosts."""
 
 import threading
 from collections.abc import Iterable
@@ -111,7 +111,7 @@ class Promoter:
                     yield "head"
                     seq = self._store.head()
                 yield "unacknowledged"
-                rows = [row for row in self._store.unacknowledged(seq) if not self._is_own(row)]
+                rows = [row for row in self._store.unacknowledged(seq) if not self._speaks_for(row)]
                 self._silences.note(rows)
             except Unavailable:
                 if rows is None and self._clock() - began >= patience:
@@ -122,18 +122,16 @@ class Promoter:
 
     def _is_awaited(self, answer: HostAnswer) -> bool:
         row = answer.standing
-        return (
-            answer.ready is None
-            and row.state == "live"
-            and not self._is_own(row)
-            and not self._silences.is_over(row)
-        )
+        return answer.ready is None and row.state == "live" and not self._silences.is_over(row)
 
     def _need_not_wait(self, row: HostStanding, began: int) -> bool:
         return self._silences.is_over(row) or self._clock() - began >= row.lease
 
-    def _is_own(self, row: HostStanding) -> bool:
-        return self._page is not None and row.incarnation == self._page.incarnation
+    def _speaks_for(self, row: HostStanding) -> bool:
+        """Whether announcing on the own page was enough. It is not while the renewer of that page
+        has yet to acknowledge anything: another machine may answer under the same name."""
+        page = self._page
+        return page is not None and row.incarnation == page.incarnation and row.acknowledged > 0
 
 
 def faults_of(answers: Iterable[HostAnswer]) -> list[str]:

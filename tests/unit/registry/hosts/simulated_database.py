@@ -1,0 +1,175 @@
+"""A database in memory, whose transactions are single steps, and the lines that lead to it."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from registry.errors import (
+    DatabaseUnavailable,
+    HostReplaced,
+    PromotionAbandoned,
+    VersionNotLoadable,
+)
+from registry.hosts.promoter import faults_of
+from registry.hosts.store import (
+    Asked,
+    HostAnswer,
+    HostStanding,
+    HostState,
+    Presence,
+    Seen,
+)
+
+
+@dataclass
+class HostRow:
+    incarnation: int
+    state: HostState
+    lease: int
+    expires: int
+    acknowledged: int = 0
+    beat: int = 0
+
+
+@dataclass
+class PromotionRow:
+    number: int
+    state: str = "preparing"
+    answers: dict[tuple[str, int], str | None] = field(default_factory=dict)
+
+
+class SimulatedDatabase:
+    """``clock`` is the database's own; ``live[seq]`` the version that is live after that event."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.live = [0]
+        self.hosts: dict[str, HostRow] = {}
+        self.promotions: dict[int, PromotionRow] = {}
+
+    def find(self, host: str) -> HostStanding | None:
+        return self._standing(host) if host in self.hosts else None
+
+    def present(
+        self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
+    ) -> None:
+        row = self.hosts.setdefault(me.host, HostRow(me.incarnation, state, lease, 0))
+        if row.incarnation not in (me.incarnation, replaces):
+            raise HostReplaced(me.host)
+        if row.incarnation != me.incarnation:
+            row.incarnation, row.acknowledged = me.incarnation, 0
+        row.state, row.lease, row.beat = state, lease, row.beat + 1
+        row.expires = self.clock() + lease
+
+    def read(self, me: Presence) -> Seen:
+        asked = [
+            Asked(id_, "model", row.number)
+            for id_, row in self._preparing()
+            if (me.host, me.incarnation) not in row.answers
+        ]
+        return Seen(self.head(), tuple(asked), frozenset(id_ for id_, _ in self._preparing()))
+
+    def acknowledge(self, me: Presence, seq: int) -> None:
+        row = self.hosts.get(me.host)
+        if row is not None and row.incarnation == me.incarnation:
+            row.acknowledged = seq
+
+    def answer(self, promotion: int, me: Presence, fault: str | None) -> None:
+        row = self.promotions[promotion]
+        if row.state == "preparing":
+            row.answers[me.host, me.incarnation] = fault
+
+    def leave(self, me: Presence) -> None:
+        row = self.hosts.get(me.host)
+        if row is not None and row.incarnation == me.incarnation:
+            del self.hosts[me.host]
+
+    def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
+        assert model == "model"
+        id_ = len(self.promotions) + 1
+        self.promotions[id_] = PromotionRow(number, answers={(host, incarnation): None})
+        return id_
+
+    def answers(self, promotion: int) -> list[HostAnswer]:
+        found = self.promotions[promotion].answers
+        given = []
+        for host in self.hosts:
+            row = self._standing(host)
+            key = host, row.incarnation
+            fault = found.get(key)
+            given.append(HostAnswer(row, (fault is None) if key in found else None, fault))
+        return given
+
+    def fail(self, promotion: int) -> None:
+        self._end(promotion, "failed")
+
+    def abandon(self, promotion: int) -> None:
+        """What happens to a promotion that is prepared for more than 60 s."""
+        self._end(promotion, "abandoned")
+
+    def head(self) -> int:
+        return len(self.live) - 1
+
+    def unacknowledged(self, seq: int) -> list[HostStanding]:
+        return [self._standing(host) for host, row in self.hosts.items() if row.acknowledged < seq]
+
+    def notify(self) -> None:
+        """Nobody is woken: the protocol must not depend on it."""
+
+    def change(self, number: int) -> int:
+        """Commit a change that needs no preparation, such as a rollback; its event."""
+        self.live.append(number)
+        return self.head()
+
+    def promote(self, promotion: int) -> int:
+        """Commit a promotion; its event."""
+        row = self.promotions[promotion]
+        if row.state != "preparing":
+            raise PromotionAbandoned
+        if faults := faults_of(self.answers(promotion)):
+            raise VersionNotLoadable("model", row.number, " ".join(faults))
+        row.state = "committed"
+        return self.change(row.number)
+
+    def forget(self, host: str) -> None:
+        del self.hosts[host]
+
+    def _preparing(self) -> list[tuple[int, PromotionRow]]:
+        return [(id_, row) for id_, row in self.promotions.items() if row.state == "preparing"]
+
+    def _end(self, promotion: int, state: str) -> None:
+        if self.promotions[promotion].state == "preparing":
+            self.promotions[promotion].state = state
+
+    def _standing(self, host: str) -> HostStanding:
+        row = self.hosts[host]
+        return HostStanding(
+            host,
+            row.incarnation,
+            beat=row.beat,
+            lease=row.lease,
+            acknowledged=row.acknowledged,
+            expired=row.expires < self.clock() - row.lease,
+            state=row.state,
+        )
+
+
+class Line:
+    """The connections of one machine. The next call fails as ``fate`` says: ``lost`` before it is
+    done, ``unanswered`` after."""
+
+    def __init__(self, database: SimulatedDatabase) -> None:
+        self._database = database
+        self.fate = "well"
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._call, getattr(self._database, name))
+
+    def _call(self, method: Any, *arguments: Any, **named: Any) -> Any:
+        fate, self.fate = self.fate, "well"
+        if fate == "lost":
+            raise DatabaseUnavailable
+        result = method(*arguments, **named)
+        if fate == "unanswered":
+            raise DatabaseUnavailable
+        return result
