@@ -171,7 +171,7 @@ class Settings:
         "With PostgreSQL: how long this host serves without the database, and how long a promotion"
         " waits for a lost host. 0: it is the only host.",
     )
-    without_lease: str = _setting(
+    without_lease: Literal["refuse", "serve"] = _setting(
         "refuse",
         "HOTSWAP_WITHOUT_LEASE",
         "What a host does that has not reached the database for a lease: refuse (503) or serve what"

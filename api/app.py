@@ -58,6 +58,7 @@ from api.telemetry import observe_requests
 from api.tokens import blueprint as tokens
 from api.traffic import blueprint as traffic
 from api.traffic import record_predictions
+from api.unconfirmed import name_unconfirmed
 from api.upload_forms import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> Flask:
     secure_responses(app)
     identify_requests(app)
     _drain_bodies(app)
+    name_unconfirmed(app)
     hosts = Hosts.of(settings)
     check_hosts(app, hosts)
     match_methods_exactly(app)

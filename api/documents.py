@@ -12,9 +12,9 @@ from flask_smorest import Api
 from api.access import access_of, allows
 from api.blueprints import Blueprint
 from api.codings import ACCEPTED
-from api.health import RELEASE
 from api.problems import CONTENT_TYPE
 from api.protocols.scoring.problems import PATHS as SCORING
+from api.release import RELEASE
 from api.routing import VerbConverter
 from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from flask import Response, request
 
 from api.blueprints import Blueprint
-from api.health import RELEASE
+from api.release import RELEASE
 
 Body = TypeVar("Body")
 View = Callable[..., Any]

@@ -1,7 +1,6 @@
 """Health checks, and the release of the service."""
 
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -10,6 +9,7 @@ from api.access import allows, grant, is_probe
 from api.blueprints import Blueprint
 from api.health_report import findings, full_report, summary_of, summary_view
 from api.problems import slug_of
+from api.release import RELEASE
 from api.schemas.health import HealthSchema
 from api.services import services
 from api.telemetry import current_telemetry
@@ -53,7 +53,6 @@ _VERSION = {
         },
     },
 }
-RELEASE = version("hotswap")
 
 DRAINING = "hotswap.draining"
 """Set in a request's WSGI environment by ``hotswap serve`` when the service is stopping."""

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.decoding import DecodingBudget
 from api.rates import Rates
+from api.release import RELEASE
+from api.unconfirmed import note_unconfirmed
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.blobs.uploads import Uploads
@@ -21,14 +23,19 @@ from registry.engines.process_memory import ProcessMemory
 from registry.engines.served_version import ServedVersion
 from registry.extras import is_installed, missing
 from registry.gates.evaluator import GateEvaluator
+from registry.hosts.store import Presence
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
+from registry.live.asked_versions import AskedVersions, loader_of
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
 from registry.live.housekeeping import Housekeeping
+from registry.live.leased_watch import LeasedWatch
+from registry.live.membership import Membership
 from registry.live.observer import Observer, observed
 from registry.live.pool import Pool
-from registry.live.prepare import Preparer
+from registry.live.prepare import Preparer, SharedPreparer
+from registry.live.sharing import Sharing
 from registry.live.snapshot import served_version
 from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
@@ -64,7 +71,10 @@ class Services:
     token_uses: TokenUses
     housekeeping: Housekeeping
     fleet: Fleet
-    preparer: Preparer
+    preparer: Preparer | SharedPreparer
+    sharing: Sharing | None
+    """None where this host is the only one of its database."""
+    membership: Membership | None
     decoding: DecodingBudget
     observer: Observer
     failures: Rates | None
@@ -91,13 +101,41 @@ class Services:
         database = Database(settings.effective_database_url)
         counter = Counter(run / "counter")
         database.committed = counter.bump
+        sharing = Sharing.build(
+            database,
+            counter,
+            host=settings.effective_host_name,
+            seconds=settings.lease_seconds,
+            without=settings.without_lease,
+            report=note_unconfirmed,
+        )
         spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
         memory = ProcessMemory(settings.model_process_bytes, settings.model_processes_bytes)
         load = observed(loader(blobs, spawner, memory), observer)
         pool = Pool(load, settings.model_cache_mb * 2**20)
         fleet = Fleet(run / "workers")
-        watch = Watch(database, counter, pool, _find_usable, observer)
-        preparer = Preparer(blobs, fleet, pool)
+        watched = (database, counter, pool, _find_usable, observer)
+        watch = LeasedWatch(*watched, lease=sharing.lease) if sharing else Watch(*watched)
+        own = Preparer(blobs, fleet, pool)
+        preparer = SharedPreparer(own, sharing.changes) if sharing else own
+        membership = (
+            None
+            if sharing is None
+            else Membership.build(
+                sharing,
+                database,
+                Presence(settings.effective_host_name, 0, RELEASE, settings.worker_count),
+                run=run,
+                seconds=settings.lease_seconds,
+                make_workers=lambda store, me: AskedVersions(
+                    store,
+                    me,
+                    counter=counter,
+                    watch=watch,
+                    load=loader_of(database, _find_usable, own),
+                ),
+            )
+        )
         evaluator = GateEvaluator(blobs, lambda version: pool.get(version).predictor)
         return cls(
             settings=settings,
@@ -128,6 +166,8 @@ class Services:
             ),
             fleet=fleet,
             preparer=preparer,
+            sharing=sharing,
+            membership=membership,
             decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
@@ -136,12 +176,19 @@ class Services:
 
     def start(self) -> None:
         """Start to serve this data directory in this process."""
+        if self.membership is not None:
+            self.membership.begin()
+            # Registered first, so that it is the last: the host leaves when nothing answers.
+            atexit.register(self.membership.close)
         self.fleet.join(self.watch.prepared)
         # A process that just ended would count as one that the version has killed.
         atexit.register(self.fleet.leave)
         self.watch.start()
         self.token_uses.start()
         self.housekeeping.start()
+        if self.sharing is not None and self.membership is not None:
+            self.sharing.changes.start()
+            self.membership.start()
 
     def close(self) -> None:
         """Stop and close everything that ``build`` and ``start`` opened."""
@@ -149,6 +196,10 @@ class Services:
         atexit.unregister(self.fleet.leave)
         self.token_uses.close()
         self.housekeeping.close()
+        if self.sharing is not None and self.membership is not None:
+            self.membership.close()
+            atexit.unregister(self.membership.close)
+            self.sharing.changes.close()
         self.watch.close()
         self.pool.close()
         self.spawner.close()

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 
-from api.health import RELEASE
 from api.receiving import Environ
+from api.release import RELEASE
 from api.version_endpoint import Endpoint, Reply
 
 _CARRIED = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.access import grant
-from api.health import RELEASE
+from api.release import RELEASE
 from console.frame import broken_event, health
 from console.rendering import HTML, is_fragment, page, render
 from registry.reading.events import last_event

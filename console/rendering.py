@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, g, request, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from api.health import RELEASE
+from api.release import RELEASE
 from api.sessions import db
 from console import formats
 from console.assets import asset_url

@@ -25,7 +25,8 @@ from registry.errors import (
 from registry.operations.evaluate_requirements import evaluate_requirements
 from registry.operations.hold_lease import hold_lease
 from registry.operations.move_rollout import KEEPER, RolloutMove, move_rollout
-from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates
 from registry.operations.report_rollback import report_rollback
 from registry.operations.store_evidence import store_counts, store_evidence
 from registry.rollouts.decide import decide

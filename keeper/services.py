@@ -19,7 +19,8 @@ from registry.gates.results import GateResult
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
 from registry.live.pool import Pool
-from registry.live.prepare import Preparer
+from registry.live.prepare import Preparer, SharedPreparer
+from registry.live.sharing import Sharing
 from registry.storage.database import Database
 from registry.watching.telemetry_folders import telemetry_folder
 
@@ -77,7 +78,8 @@ class KeeperServices:
     blobs: LocalBlobStore
     counter: Counter
     fleet: Fleet
-    preparer: Preparer
+    preparer: Preparer | SharedPreparer
+    sharing: Sharing | None
     evaluator: BriefEvaluator
 
     @classmethod
@@ -92,14 +94,24 @@ class KeeperServices:
         run = settings.run_folder
         counter = Counter(run / "counter")
         database.committed = counter.bump
+        sharing = Sharing.build(
+            database,
+            counter,
+            host=settings.effective_host_name,
+            seconds=settings.lease_seconds,
+        )
+        if sharing is not None:
+            sharing.changes.start()
         blobs, fleet = LocalBlobStore(settings.data / "blobs"), Fleet(run / "workers")
+        own = Preparer(blobs, fleet, None)
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
             counter=counter,
             fleet=fleet,
-            preparer=Preparer(blobs, fleet, None),
+            preparer=SharedPreparer(own, sharing.changes) if sharing else own,
+            sharing=sharing,
             evaluator=BriefEvaluator(settings, blobs),
         )
 
@@ -117,5 +129,7 @@ class KeeperServices:
 
     def close(self) -> None:
         """Close everything that was opened."""
+        if self.sharing is not None:
+            self.sharing.changes.close()
         self.database.dispose()
         self.counter.close()

@@ -34,6 +34,7 @@
     │   ├── WebhookNotFound
     │   ├── DeliveryNotFound
     │   ├── AlertNotFound
+    │   ├── HostNotFound
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
     ├── BodyTooSlow               a body that takes too long to arrive
@@ -53,6 +54,7 @@
     │   ├── SplitActive               a promotion of a version that is none of the split
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
+    │   ├── HostNotAlone              a host that is to be the only one, beside others
     │   ├── HostReplaced              another service joined as a host of the same name
     │   ├── PromotionAbandoned        prepared for too long, or ended by another process
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
@@ -109,6 +111,7 @@
     │   ├── ScoringBusy
     │   ├── VersionLoading
     │   ├── VersionUnavailable
+    │   ├── LeaseOver                 a host that does not know what is live at present
     │   ├── NotReady
     │   ├── Draining
     │   ├── Overloaded
@@ -161,6 +164,7 @@ from registry.errors.base import (
     Unavailable,
 )
 from registry.errors.hosts import HistoryShortened, HostReplaced, PromotionAbandoned
+from registry.errors.leases import HostNotAlone, HostNotFound, LeaseOver
 from registry.errors.models import (
     AliasMalformed,
     AliasNotFound,
@@ -310,6 +314,8 @@ __all__ = [
     "HistoryShortened",
     "HoldoutNotFound",
     "HoldoutRefused",
+    "HostNotAlone",
+    "HostNotFound",
     "HostRefused",
     "HostReplaced",
     "IdempotencyKeyMalformed",
@@ -319,6 +325,7 @@ __all__ = [
     "IntakeBusy",
     "IntakeUnavailable",
     "LastAdminToken",
+    "LeaseOver",
     "LengthRequired",
     "Malformed",
     "MetadataRefused",

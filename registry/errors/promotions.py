@@ -124,3 +124,4 @@ class VersionNotLoadable(Conflict):
 
     def __init__(self, model: str, number: int, why: str) -> None:
         super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed up: {why}")
+        self.why = why

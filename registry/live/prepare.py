@@ -1,4 +1,4 @@
-"""Has every live worker of this host load a version before an alias may point at it."""
+"""Has every live worker load a version before an alias may point at it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,6 +7,7 @@ from registry.blobs.store import BlobStore
 from registry.engines.loading import read_forms
 from registry.engines.served_version import ServedVersion
 from registry.errors import BlobMissing, BlobUnavailable, VersionNotLoadable, VersionUnavailable
+from registry.hosts.changes import HostChanges, PreparedPromotion
 from registry.live.fleet import Fleet
 from registry.live.pool import Pool
 
@@ -60,3 +61,25 @@ class Preparer:
         for digest in (version.sha256, *version.compiled.values()):
             if not self._blobs.holds(digest):
                 raise BlobMissing(digest)
+
+
+class SharedPreparer:
+    """Prepares versions in the workers of this host, by ``own``, and in those of the others.
+
+    The other hosts load a version after this one, so one that no host can load ends no worker
+    elsewhere.
+    """
+
+    def __init__(self, own: Preparer, changes: HostChanges) -> None:
+        self._own = own
+        self._changes = changes
+
+    @contextmanager
+    def prepared(self, version: ServedVersion) -> Iterator[PreparedPromotion]:
+        """As ``Preparer.prepared``, for every live host. Raises VersionNotLoadable, which names the
+        host, and the other Unavailable errors."""
+        with (
+            self._own.prepared(version),
+            self._changes.prepared(version.model, version.number) as promotion,
+        ):
+            yield promotion

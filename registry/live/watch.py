@@ -62,7 +62,7 @@ FindUsable = Callable[[Session, str, str], ServedVersion]
 _NO_REFERENCES: Mapping[str, int] = {}
 
 
-class _State(NamedTuple):
+class WatchedState(NamedTuple):
     """A snapshot, the counter's value before it was read, and the tokens presented since."""
 
     counter: int
@@ -78,7 +78,7 @@ Caller = tuple[str | None, str, str]
 class AdmissionCache(NamedTuple):
     """What answers each admitted caller, valid for this state and these versions."""
 
-    state: _State
+    state: WatchedState
     loaded: Mapping[Key, LoadedVersion]
     versions: dict[Caller, Answering]
     """Holds only admitted callers, so it is no larger than tokens and references together."""
@@ -103,7 +103,7 @@ class Watch:
         self._observer = observer or Observer()
         self._presented: set[int] = set()
         self._refreshing = threading.Lock()
-        self._state = _State(-1, Snapshot(), {})
+        self._state = WatchedState(-1, Snapshot(), {})
         self._admissions = AdmissionCache(self._state, pool.loaded, {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
@@ -111,7 +111,7 @@ class Watch:
 
     def start(self) -> None:
         """Read the state, begin to load the live versions, and poll from now on."""
-        self.snapshot()
+        self._newest_state()
         self._poller = threading.Thread(target=self._poll, name="watch", daemon=True)
         self._poller.start()
 
@@ -214,7 +214,7 @@ class Watch:
         with self._pool.holding(version):
             yield
             with suppress(Unavailable):  # an alias that was moved meanwhile pins it
-                self._current_state()
+                self._newest_state()
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
@@ -260,7 +260,13 @@ class Watch:
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that have yet to be loaded. Empty: ready for
         traffic, except for the versions that ``unloadable`` names."""
-        aliased = self.snapshot().aliased
+        return self._missing_of(self.snapshot().aliased)
+
+    def is_loaded(self) -> bool:
+        """Whether nothing is ``missing``, also where this worker must not answer at present."""
+        return not self._missing_of(self._newest_state().snapshot.aliased)
+
+    def _missing_of(self, aliased: frozenset[Key]) -> list[Key]:
         missing = aliased - self._pool.loaded.keys()
         return sorted(missing - self._pool.failures(missing).keys())
 
@@ -295,9 +301,12 @@ class Watch:
         key = model, int(reference)
         return key if self.has_alias(key) or self._pool.knows(key) else None
 
-    def _current_state(self) -> _State:
+    def _newest_state(self) -> WatchedState:
         state = self._state
         return state if state.counter == self._counter.value else self._refresh()
+
+    _current_state = _newest_state
+    """The state by which a request is answered. Raises what ``snapshot`` raises."""
 
     @contextmanager
     def _publishing(self, version: ServedVersion) -> Iterator[None]:
@@ -320,7 +329,7 @@ class Watch:
                 raise VersionLoading(*key)
             yield
 
-    def _refresh(self, *, retry: bool = False) -> _State:
+    def _refresh(self, *, retry: bool = False) -> WatchedState:
         """Read the database if the counter has changed; ``retry``: also after it failed before.
 
         Raises DatabaseBusy, DatabaseUnavailable.
@@ -343,7 +352,7 @@ class Watch:
         if self._poller is not None:
             self._reads.raise_failure()
 
-    def _read(self) -> _State:
+    def _read(self) -> WatchedState:
         """Read the state; ``_refreshing`` is held. Raises Unavailable."""
         # Taken before the database is read: a write in between changes the counter once more.
         counter, known = self._counter.value, self._state.snapshot
@@ -363,7 +372,7 @@ class Watch:
         if snapshot.live is not known.live:
             self._pool.pin(snapshot.live)
         self._presented |= _presented_tokens(self._state)
-        self._state = _State(counter, snapshot, {})
+        self._state = WatchedState(counter, snapshot, {})
         return self._state
 
     def _begin_loading(self, snapshot: Snapshot) -> None:
@@ -405,7 +414,7 @@ class Watch:
         )
 
 
-def _presented_tokens(state: _State) -> set[int]:
+def _presented_tokens(state: WatchedState) -> set[int]:
     """The ids of the tokens that were presented in this state, without expired ones."""
     now = utc_now()
     return {

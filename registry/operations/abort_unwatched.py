@@ -4,7 +4,8 @@ import logging
 
 from registry.errors import RegistryError, RolloutChanged, RolloutNotFound, RolloutStateConflict
 from registry.operations.move_rollout import RolloutMove, move_rollout
-from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates
 from registry.storage.database import Database
 from registry.storage.tables import utc_now
 from registry.watching.rollouts import active_rollouts, is_watched, plan_of

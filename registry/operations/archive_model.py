@@ -16,7 +16,7 @@ def archive_model(database: Database, name: str, *, actor: str, via: str | None 
 
     ``via``: as for ``record``. Raises ModelNotFound.
     """
-    with database.write() as session:
+    with database.write(confirm=True) as session:
         model = locked_model(session, name)
         if model.archived_at is not None:
             return

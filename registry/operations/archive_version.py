@@ -21,7 +21,7 @@ def archive_version(
     Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it, is split
     over it, or is rolled back to it if a rollout fails.
     """
-    with database.write() as session:
+    with database.write(confirm=True) as session:
         row = locked_model(session, model)
         version = find_version(session, model, reference)
         aliases = _aliases(session, model, version.number)

@@ -27,7 +27,7 @@ def delete_alias(
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ExpectedGenerationConflict.
     """
     check_alias(alias)
-    with database.write() as session:
+    with database.write(confirm=True) as session:
         row = locked_model(session, model)
         target = session.get(AliasRow, (model, alias))
         if target is None:

@@ -21,7 +21,8 @@ def end_split(
     errors, and what ``request.within`` raises.
     """
     check_alias(request.alias)
-    with database.write() as session:  # its end commits and announces, also where it replays
+    # Its end commits and announces, also where it replays.
+    with database.write(confirm=True) as session:
         row = locked_active_model(session, model)
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return OperationResult(answer, replayed=True)

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from registry.errors import RolloutChanged, RolloutStateConflict
 from registry.operations.alias_requests import AliasRequest
 from registry.operations.end_split import end_split
-from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, promote
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates, PromotionRequest, promote
 from registry.operations.results import OperationResult, replay
 from registry.operations.rollback import rollback
 from registry.operations.rollout_rows import (

@@ -1,6 +1,6 @@
 """Point an alias at a version.
 
-A promotion takes four steps, so that callers of the alias see no interruption:
+A promotion takes these steps, so that callers of the alias see no interruption:
 
     prepare   every live worker loads the version and lets it answer once; if one worker cannot,
               nothing changes
@@ -8,7 +8,9 @@ A promotion takes four steps, so that callers of the alias see no interruption:
               nothing changes
     commit    one short transaction moves the alias and records the event
     announce  a counter in shared memory is raised; every worker looks at it before it resolves an
-              alias, and reads the database where it has moved; only then is the caller answered
+              alias, and reads the database where it has moved
+    confirm   where hosts share the database: each has announced it too, or may not answer any more;
+              only then is the caller answered
 
 The previous version stays loaded, and requests in progress finish with the version they began
 with. Gates are evaluated before the write transaction, which then checks that the champion, the
@@ -16,14 +18,12 @@ policy and the holdout are still those that were used.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.engines.served_version import ServedVersion
 from registry.errors import AliasTaken, ChampionMoved, GateFailed, SplitActive, Unavailable
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
@@ -32,6 +32,7 @@ from registry.names import check_alias, check_new_alias, name_key
 from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
+from registry.operations.preparing import Prepare, commit_prepared
 from registry.operations.results import OperationResult, move_answer, replay
 from registry.operations.rows import locked_active_model
 from registry.operations.split_rows import clear_split
@@ -42,9 +43,6 @@ from registry.storage.history import record
 from registry.storage.idempotency import store_answer, stored_answer
 from registry.storage.tables import AliasRow, ModelRow, VersionRow
 
-Prepare = Callable[[ServedVersion], AbstractContextManager[object]]
-"""Loads and warms a version in every worker, and keeps it loaded while the context manager that it
-returns is entered; raises VersionNotLoadable where that fails."""
 EvaluateGates = Callable[[GateInputs], Sequence[GateResult]]
 """Raises Unavailable where the gates cannot be evaluated at present."""
 ReadInputs = Callable[[Session, int | None], GateInputs]
@@ -80,9 +78,9 @@ def promote(
     """Point ``request.alias`` of ``model`` at the version that ``reference`` stands for.
 
     Raises AliasMalformed, AliasTaken, ModelNotFound, VersionNotFound, ModelArchived,
-    VersionNotReady, VersionNotLoadable, ExpectedVersionConflict, ExpectedGenerationConflict,
-    SplitActive, GateRefused, GateFailed, ChampionMoved, IdempotencyKeyReused, the Unavailable
-    errors, and what ``request.within`` raises.
+    VersionNotReady, VersionNotLoadable, PromotionAbandoned, ExpectedVersionConflict,
+    ExpectedGenerationConflict, SplitActive, GateRefused, GateFailed, ChampionMoved,
+    IdempotencyKeyReused, the Unavailable errors, and what ``request.within`` raises.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
@@ -127,16 +125,17 @@ def move_alias(
         )  # refuses a wrong expectation before any work
         inputs = read_inputs(session, None)
     candidate = inputs.candidate.version
-    with prepare(candidate):
+    with prepare(candidate) as prepared:
         for _ in range(ATTEMPTS):
             results = gate_results(evaluate_gates, inputs, force=request.force)
-            with database.write() as session:  # its end commits and announces
+            with database.write(confirm=True) as session:  # its end commits and announces
                 row = locked_active_model(session, model)
                 if (answer := stored_answer(session, request.idempotency)) is not None:
                     return OperationResult(answer, replayed=True)
                 alias = expected_alias(session, row, request)
                 current = read_inputs(session, candidate.number)
                 if current == inputs:
+                    commit_prepared(session, prepared)
                     return _commit(
                         session,
                         row,

@@ -116,7 +116,7 @@ def register(
         raise ArtifactRefused("The artifact is empty.")
     with database.read() as session:
         if (answer := stored_answer(session, idempotency)) is not None:
-            return replay(database, answer)
+            return replay(database, answer, confirm=False)
         _check_name_is_free(session, model)
     rows = None if training_rows is None else _checked_rows(training_rows)
     declared: dict[str, Any] = {

@@ -18,13 +18,16 @@ class OperationResult:
     unchanged: bool = False
 
 
-def replay(database: Database, answer: View) -> OperationResult:
+def replay(database: Database, answer: View, *, confirm: bool = True) -> OperationResult:
     """The answer that was stored for an Idempotency-Key.
 
     The first process may have died after its commit and before its announcement. So it is announced
-    again: every worker has the change when the answer is returned.
+    again: every worker has the change when the answer is returned; with ``confirm`` those of all
+    hosts that share the database.
     """
     database.committed()
+    if confirm:
+        database.confirmed()
     return OperationResult(answer, replayed=True)
 
 

@@ -21,7 +21,7 @@ def revoke_token(database: Database, token_id: int, *, actor: str) -> None:
     Raises TokenNotFound; LastAdminToken where no other unrestricted admin token is valid for
     ``LEAST_LEFT`` or for as long as this one.
     """
-    with database.write() as session:
+    with database.write(confirm=True) as session:
         # Concurrent revocations wait here, also on PostgreSQL: each sees the other's.
         session.execute(select(HistoryHeadRow).with_for_update())
         row = session.get(TokenRow, token_id, with_for_update=True)

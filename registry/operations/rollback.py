@@ -9,7 +9,8 @@ from registry.errors import AliasNotFound, NothingToRollBackTo, SplitNotFound
 from registry.gates.inputs import GateInputs
 from registry.operations.end_split import end_split
 from registry.operations.gate_inputs import read_gate_inputs
-from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, move_alias
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
 from registry.reading.queries import find_ready_version, find_version
 from registry.reading.splits import weights_of

@@ -23,7 +23,8 @@ from registry.names import check_alias
 from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
-from registry.operations.promote import ATTEMPTS, EvaluateGates, Prepare, gate_results
+from registry.operations.preparing import Prepare, commit_prepared
+from registry.operations.promote import ATTEMPTS, EvaluateGates, gate_results
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import locked_active_model
 from registry.operations.split_rows import write_split
@@ -82,9 +83,9 @@ def split_alias(
     use already change nothing.
 
     Raises AliasMalformed, SplitRefused, ModelNotFound, ModelArchived, AliasNotFound,
-    VersionNotFound, VersionNotReady, VersionNotLoadable, ExpectedVersionConflict,
-    ExpectedGenerationConflict, GateRefused, GateFailed, ChampionMoved, IdempotencyKeyReused, the
-    Unavailable errors, and what ``request.within`` raises.
+    VersionNotFound, VersionNotReady, VersionNotLoadable, PromotionAbandoned,
+    ExpectedVersionConflict, ExpectedGenerationConflict, GateRefused, GateFailed, ChampionMoved,
+    IdempotencyKeyReused, the Unavailable errors, and what ``request.within`` raises.
     """
     check_alias(request.alias)
     check_weights(request.weights)
@@ -94,21 +95,22 @@ def split_alias(
         row = find_model(session, model)
         plan = _read_plan(session, row, _alias(session, row, request), request)
     with ExitStack() as held:
-        for version in plan.prepared:
-            held.enter_context(prepare(version))
+        promotions = [held.enter_context(prepare(version)) for version in plan.prepared]
         prepared = {version.number for version in plan.prepared}
         for _ in range(ATTEMPTS):
             results = [
                 (inputs, gate_results(evaluate_gates, inputs, force=request.force))
                 for inputs in plan.new
             ]
-            with database.write() as session:  # its end commits and announces
+            with database.write(confirm=True) as session:  # its end commits and announces
                 row = locked_active_model(session, model)
                 if (answer := stored_answer(session, request.idempotency)) is not None:
                     return OperationResult(answer, replayed=True)
                 alias = _alias(session, row, request)
                 current = _read_plan(session, row, alias, request)
                 if current == plan:
+                    for promotion in promotions:
+                        commit_prepared(session, promotion)
                     return _commit(session, row, alias, plan, request=request, results=results)
             if not prepared.issuperset(version.number for version in current.prepared):
                 break

@@ -23,7 +23,8 @@ from registry.live.snapshot import served_version
 from registry.names import check_alias
 from registry.operations.alias_requests import AliasRequest, expected_alias
 from registry.operations.close_alert import close_alert
-from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates
 from registry.operations.results import OperationResult, replay
 from registry.operations.rollout_rows import record_rollout, rollout_details
 from registry.operations.split_alias import SplitRequest, split_alias
@@ -133,6 +134,7 @@ def _unchanged(database: Database, request: RolloutRequest, same: View) -> Opera
             if (answer := stored_answer(session, request.idempotency)) is not None:
                 return OperationResult(answer, replayed=True)
             store_answer(session, request.idempotency, same)
+    database.confirmed()  # the request that started it may not have been answered yet
     return OperationResult(same, unchanged=True)
 
 

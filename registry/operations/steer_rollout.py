@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from registry.errors import RolloutStateConflict
 from registry.operations.move_rollout import RolloutMove, check_movable, move_rollout
-from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.preparing import Prepare
+from registry.operations.promote import EvaluateGates
 from registry.operations.results import OperationResult
 from registry.operations.rollout_rows import record_rollout, update_alerts, write_progress
 from registry.operations.rows import locked_active_model

@@ -49,8 +49,9 @@ class Database:
 
     ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
     the first transaction. ``committed`` announces a change: it is called after each commit of a
-    write transaction, before ``write`` returns. ``busy_timeout``: seconds to wait for a lock;
-    ``statement_timeout``: seconds that one statement may take on PostgreSQL.
+    write transaction, before ``write`` returns. ``confirmed`` then waits until the change holds on
+    the other hosts, where the caller of ``write`` requires that. ``busy_timeout``: seconds to wait
+    for a lock; ``statement_timeout``: seconds that one statement may take on PostgreSQL.
 
     Raises ValueError for another kind of database and for PostgreSQL without psycopg,
     NetworkFileSystem for SQLite on one.
@@ -63,8 +64,10 @@ class Database:
         busy_timeout: float = BUSY_TIMEOUT_SECONDS,
         statement_timeout: float = STATEMENT_TIMEOUT_SECONDS,
         committed: Callable[[], None] = lambda: None,
+        confirmed: Callable[[], None] = lambda: None,
     ) -> None:
         self.committed = committed
+        self.confirmed = confirmed
         self.url = _with_driver(make_url(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and (file := _file_of(self.url)) is not None:
@@ -92,10 +95,11 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, *, announce: bool = True) -> Iterator[Session]:
+    def write(self, *, announce: bool = True, confirm: bool = False) -> Iterator[Session]:
         """A write transaction: committed at the end of the block, rolled back by an exception.
 
-        ``announce`` False: it changes nothing that workers keep in memory.
+        ``announce`` False: it changes nothing that workers keep in memory. ``confirm``: its caller
+        is told what is live, or what is no longer valid; so it holds on all hosts afterwards.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that upgrades
         its lock later cannot wait, and fails instead.
@@ -110,6 +114,8 @@ class Database:
             yield session
         if announce:
             self.committed()
+        if confirm:
+            self.confirmed()
 
     def copy_to(self, path: Path) -> None:
         """Write the state of this SQLite database to the new file ``path``, while it is in use.

@@ -5,7 +5,7 @@ from flask import Flask, Response, jsonify, request
 from api.access import allows, grant
 from api.blueprints import Blueprint
 from api.callers import Callers
-from api.health import DRAINING, RELEASE
+from api.health import DRAINING
 from api.predictions import answered_by, attach_endpoint
 from api.protocols.open_inference import schemas
 from api.protocols.open_inference.bodies import read_parameters
@@ -13,6 +13,7 @@ from api.protocols.open_inference.descriptions import config_of, index_entry, me
 from api.protocols.open_inference.infer import BINARY, InferEndpoint
 from api.protocols.open_inference.statistics import statistics_of, used_versions
 from api.protocols.served import SERVED, served_models
+from api.release import RELEASE
 from api.services import services
 from api.sessions import db
 from api.telemetry import prediction_totals

@@ -9,7 +9,7 @@ from registry.operations.create_model import create_model
 @pytest.fixture
 def on_postgresql(postgresql, make_app):
     url = postgresql.create(migrated=True)
-    yield make_app(database_url=url)
+    yield make_app(database_url=url, lease_seconds=0)
     postgresql.drop(url)
 
 

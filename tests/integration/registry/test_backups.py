@@ -420,7 +420,7 @@ def test_of_several_concurrent_restores_one_succeeds(backup, tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A file system of 384 KiB: room for an empty registry."""
+    """A file system of 448 KiB: room for an empty registry."""
     with small_disk(tmp_path / "tiny", 448) as folder:
         yield folder
 

@@ -1,0 +1,225 @@
+"""What hosts tell each other through the tables of a real PostgreSQL."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from registry.errors import (
+    HostNotFound,
+    HostReplaced,
+    PromotionAbandoned,
+    Unavailable,
+    VersionNotLoadable,
+)
+from registry.hosts.listener import Listener
+from registry.hosts.sql_store import SqlHostStore, commit_promotion, forget_host
+from registry.hosts.store import Asked, Presence
+from registry.storage.history import record
+from tests.postgresql import Wire
+from tests.processes import wait_for
+
+SECOND = 10**9
+ONE = Presence("one", 11, "1.0", 2)
+TWO = Presence("two", 22, "1.0", 2)
+
+
+@pytest.fixture
+def backend():
+    return "postgresql"
+
+
+@pytest.fixture
+def store(database_url):
+    store = SqlHostStore(database_url, 2.0)
+    yield store
+    store.close()
+
+
+def join(store, *hosts, lease=10 * SECOND):
+    for host in hosts:
+        store.present(host, "live", lease)
+
+
+def age(database, host, seconds):
+    """As if the host had been present ``seconds`` earlier."""
+    with database.write() as session:
+        statement = "UPDATE hosts SET expires = expires - :s * interval '1 second' WHERE host = :h"
+        session.execute(text(statement), {"s": seconds, "h": host})
+
+
+def test_a_host_finds_its_row_again_with_every_beat(store):
+    assert store.find("one") is None
+
+    join(store, ONE)
+    first = store.find("one")
+    join(store, ONE)
+
+    assert (first.incarnation, first.lease, first.state) == (11, 10 * SECOND, "live")
+    assert (first.expired, first.acknowledged) == (False, 0)
+    assert store.find("one").beat > first.beat
+
+
+def test_a_row_of_another_incarnation_is_taken_over_only_where_it_was_found(store, database):
+    join(store, ONE)
+    store.acknowledge(ONE, 7)
+    later = ONE._replace(incarnation=12)
+
+    with pytest.raises(HostReplaced, match="HOTSWAP_HOST_NAME"):
+        store.present(later, "joining", SECOND)
+    store.present(later, "joining", SECOND, replaces=11)
+
+    assert store.find("one")[:2] == ("one", 12)
+    assert store.find("one").acknowledged == 0
+    with pytest.raises(HostReplaced):
+        store.present(ONE, "live", SECOND)
+    store.acknowledge(ONE, 9)
+    assert store.find("one").acknowledged == 0
+    store.leave(ONE)
+    assert store.find("one").incarnation == 12
+
+
+def test_hosts_that_have_not_acknowledged_an_event_are_waited_for(store, database):
+    join(store, ONE, TWO)
+    with database.write() as session:
+        record(session, "model_created", actor="ann")
+    assert store.head() == store.read(ONE).seq == 1
+
+    store.acknowledge(ONE, 1)
+
+    assert [row.host for row in store.unacknowledged(1)] == ["two"]
+    store.leave(TWO)
+    assert store.unacknowledged(1) == []
+
+
+def test_a_host_has_expired_one_lease_after_its_lease_by_the_database_s_clock(store, database):
+    join(store, ONE, TWO)
+
+    age(database, "one", 19)
+    age(database, "two", 21)
+
+    assert [row.expired for row in store.unacknowledged(1)] == [False, True]
+
+
+def test_each_live_host_is_asked_until_it_answers(store):
+    join(store, ONE, TWO)
+    promotion = store.ask("iris", 3, "one", ONE.incarnation)
+    asked = Asked(promotion, "iris", 3)
+
+    assert store.read(ONE).asked == ()
+    assert store.read(TWO).asked == (asked,)
+    assert [answer.ready for answer in store.answers(promotion)] == [True, None]
+    store.answer(promotion, TWO, None)
+
+    assert [answer.ready for answer in store.answers(promotion)] == [True, True]
+    assert store.read(TWO) == (0, (), frozenset({promotion}))
+    # What an earlier start of a host has loaded is not loaded now.
+    again = TWO._replace(incarnation=23)
+    store.present(again, "joining", SECOND, replaces=22)
+    assert [answer.ready for answer in store.answers(promotion)] == [True, None]
+    assert store.read(again).asked == (asked,)
+
+
+def test_a_promotion_that_was_committed_or_has_failed_is_asked_no_more(store, database):
+    join(store, ONE, TWO)
+    committed, failed = (store.ask("iris", number, "one", 11) for number in (1, 2))
+
+    with database.write() as session:
+        commit_promotion(session, committed)
+    store.fail(failed)
+    store.fail(committed)
+    store.answer(failed, TWO, "It is too large.")
+
+    assert store.read(TWO).preparing == frozenset()
+    with database.read() as session:
+        rows = session.execute(text("SELECT id, state FROM promotions ORDER BY id")).all()
+    assert rows == [(committed, "committed"), (failed, "failed")]
+    assert [answer.ready for answer in store.answers(failed)] == [True, None]
+
+
+def test_a_promotion_is_not_committed_where_a_host_has_failed_meanwhile(store, database):
+    join(store, ONE, TWO)
+    promotion = store.ask("iris", 3, "one", 11)
+    store.answer(promotion, TWO, "Its bytes are missing.")
+
+    with (
+        pytest.raises(VersionNotLoadable, match="Host 'two': Its bytes are missing"),
+        database.write() as session,
+    ):
+        commit_promotion(session, promotion)
+    assert store.answers(promotion)[1].fault == "Its bytes are missing."
+
+
+def test_what_is_prepared_for_more_than_a_minute_is_abandoned_by_the_next_promotion(
+    store, database
+):
+    old = store.ask("iris", 1, "one", 11)
+    with database.write() as session:
+        earlier = "UPDATE promotions SET created_at = created_at - interval '61 seconds'"
+        session.execute(text(earlier))
+
+    new = store.ask("iris", 2, "one", 11)
+
+    assert store.read(TWO).preparing == {new}
+    with pytest.raises(PromotionAbandoned), database.write() as session:
+        commit_promotion(session, old)
+
+
+def test_promotions_are_forgotten_after_a_day(store, database):
+    old = store.ask("iris", 1, "one", 11)
+    store.fail(old)
+    with database.write() as session:
+        session.execute(text("UPDATE promotions SET created_at = created_at - interval '2 days'"))
+
+    new = store.ask("iris", 2, "one", 11)
+
+    with database.read() as session:
+        for column, table in (("id", "promotions"), ("promotion", "promotion_hosts")):
+            found = session.execute(text(f"SELECT {column} FROM {table}")).scalars().all()
+            assert found == [new]
+
+
+def test_a_forgotten_host_is_not_waited_for(store, database):
+    join(store, ONE)
+
+    with database.write() as session:
+        forget_host(session, "one")
+
+    assert store.unacknowledged(1) == []
+    with pytest.raises(HostNotFound, match="two"), database.write() as session:
+        forget_host(session, "two")
+
+
+def test_a_message_wakes_those_who_listen(store):
+    woken = []
+    listener = Listener(store, lambda: woken.append(time.monotonic()))
+    listener.start()
+    wait_for(lambda: woken)  # it listens
+
+    began = time.monotonic()
+    store.notify()
+    wait_for(lambda: len(woken) == 2)
+    listener.close()
+
+    assert woken[1] - began < 0.5
+
+
+def test_a_call_ends_soon_where_the_database_is_silent(database_url):
+    wire = Wire(database_url)
+    store = SqlHostStore(wire.url, 1.0)
+    join(store, ONE)
+    wire.cut()
+
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        store.read(ONE)
+    assert time.monotonic() - began < 4
+
+    wire.mend()
+    wire.close()
+    store.close()
+
+
+def test_hosts_share_no_sqlite_file(tmp_path):
+    with pytest.raises(ValueError, match="PostgreSQL"):
+        SqlHostStore(f"sqlite:///{tmp_path / 'registry.db'}", 2.0)
