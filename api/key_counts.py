@@ -2,11 +2,15 @@
 
 import logging
 
+from sqlalchemy.orm import Session
+
 from api.services import Services, services
 from api.telemetry import NoTelemetry, Telemetry, current_telemetry
 from registry.errors import StorageFull
 from registry.live.references import Alias
 from registry.watching.key_counts import WorkerKeys
+from registry.watching.keys_of_hosts import counts_of_others
+from registry.watching.recent_faults import counting_began
 from registry.watching.split_shares import SplitShares, read_shares
 
 logger = logging.getLogger(__name__)
@@ -33,11 +37,13 @@ def count_keys(telemetry: Telemetry | NoTelemetry, services: Services) -> None:
     telemetry.repeat(flush, _SECONDS, last=end)
 
 
-def shares_here(model: str, alias: str) -> SplitShares | None:
-    """The real shares of a split, as the workers of this server have counted them; None: nothing
-    was counted yet."""
+def shares_of(session: Session, model: str, alias: str) -> SplitShares | None:
+    """The real shares of a split, as the workers of all hosts have counted them, those of others as
+    of ten seconds ago; None: nothing was counted yet."""
     folder = current_telemetry().folder
     split = services().watch.snapshot().splits.get(Alias(model, alias))
     if folder is None or split is None:
         return None
-    return read_shares(folder.path, Alias(model, alias), split)
+    name = Alias(model, alias)
+    others = counts_of_others(session, name, split, counting_began(folder.path))
+    return read_shares(folder.path, name, split, others=others)

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint
-from api.key_counts import shares_here
+from api.key_counts import shares_of
 from api.promotions import check_force, moved, observed, once
 from api.schemas.promotions import MovedSchema
 from api.schemas.splits import (
@@ -65,8 +65,9 @@ _ENDED = {
 @blueprint.response(200, ShownSplitSchema, example={**_SPLIT, "traffic": _TRAFFIC})
 def get_split(name: str, alias: str) -> View:
     """Show the versions that an alias is split over, their weights and their real shares."""
-    split = split_of(db.session(), name, alias)
-    return {**split, "traffic": shares_view(shares_here(name, alias))}
+    session = db.session()
+    split = split_of(session, name, alias)
+    return {**split, "traffic": shares_view(shares_of(session, name, alias))}
 
 
 @blueprint.route(_PATH, methods=["PUT"])

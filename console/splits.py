@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from api.key_counts import shares_here
+from api.key_counts import shares_of
 from console.formats import parse_time
 from registry.reading.splits import split_of
 from registry.reading.views import View
@@ -60,7 +60,7 @@ def split_shown(session: Session, model: str, alias: str) -> SplitShown:
         for arm in split["arms"]
     }
     total = sum(one.requests for one in figures.values())
-    keys = shares_here(model, alias)
+    keys = shares_of(session, model, alias)
     arms, start = [], 0.0
     for arm in split["arms"]:
         number, weight = arm["version"], float(arm["weight"])

@@ -38,6 +38,7 @@ from registry.storage.rollout_tables import RolloutRow
 from registry.storage.tables import utc_now
 from registry.watching.rollout_counts import HostCounts, ReadCounts
 from registry.watching.rollouts import (
+    StoredCounts,
     active_rollouts,
     observed_of,
     plan_of,
@@ -110,7 +111,9 @@ class RolloutWatcher:
         self._begin = begin
         self._watched: dict[int, _Watched] = {}
         self._evaluate_after: dict[int, datetime] = {}
-        self._told_at: datetime | None = None
+        self._told: dict[int, datetime] = {}
+        self._before: HostCounts | None = None
+        self._first: dict[int, Sources] = {}
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
     def look(self) -> None:
@@ -119,12 +122,16 @@ class RolloutWatcher:
         Raises what the first one that fails raised.
         """
         now = self._clock()
+        # A rollout that is not in the database yet begins with these counts, or later ones. On a
+        # single host the operation that starts it has read them.
+        before = None if self._database.is_sqlite else self._read_counts()
         with self._database.read() as session:
             rows = active_rollouts(session)
+        self._note_first(rows, before)
         if not rows:
             self._watched.clear()
             return
-        counts = self._read_counts()
+        counts = before or self._read_counts()
         if not self._decides(now):
             self._watched.clear()
             self._tell(rows, counts, now)
@@ -144,11 +151,25 @@ class RolloutWatcher:
 
     def _tell(self, rows: Sequence[RolloutRow], counts: HostCounts, now: datetime) -> None:
         """Store this host's counts for the keeper that decides, every five seconds."""
-        if self._told_at is not None and now - self._told_at < STORED:
-            return
         for row in rows:
-            store_counts(self._database, row.id, counts.of(row.model, row.alias))
-        self._told_at = now
+            if now - self._told.get(row.id, now - STORED) >= STORED:
+                first = self._first_of(row, counts)
+                store_counts(self._database, row.id, counts.of(row.model, row.alias), first)
+                self._told[row.id] = now
+
+    def _note_first(self, rows: Sequence[RolloutRow], counts: HostCounts | None) -> None:
+        """Note where the counts of new rollouts begin: at what was read before the last look."""
+        last, self._before = self._before, counts
+        new = [row for row in rows if row.id not in self._first]
+        active = {row.id for row in rows}
+        self._told = {number: at for number, at in self._told.items() if number in active}
+        self._first = {number: one for number, one in self._first.items() if number in active}
+        for row in new:
+            self._first[row.id] = {} if last is None else last.of(row.model, row.alias)
+
+    def _first_of(self, row: RolloutRow, counts: HostCounts) -> Sources:
+        """What the servers of this host had counted when the rollout began, as far as known."""
+        return {**counts.begun_since(row.created_at), **self._first[row.id]}
 
     def _at_revision(self, row: RolloutRow, now: datetime) -> _Watched:
         """What is known of the rollout: read again where somebody has changed it."""
@@ -159,13 +180,11 @@ class RolloutWatcher:
 
     def _look_at(self, watched: _Watched, counts: HostCounts, now: datetime) -> None:
         row, plan = watched.row, watched.plan
+        others = self._others(row)
+        read = {**others.totals, **counts.of(row.model, row.alias)}
+        first = {**others.first, **self._first_of(row, counts)}
         watched.observed = watched.observed.after(
-            plan,
-            row.version,
-            row.champion,
-            self._read(row, counts),
-            now,
-            first=counts.begun_since(row.created_at),
+            plan, row.version, row.champion, read, now, first=first
         )
         if watched.move is not None and watched.move.done():
             self._finish(watched, now)
@@ -191,12 +210,12 @@ class RolloutWatcher:
             return after is None or now >= after
         return watched.not_before is None or now >= watched.not_before
 
-    def _read(self, row: RolloutRow, counts: HostCounts) -> Sources:
-        own = counts.of(row.model, row.alias)
+    def _others(self, row: RolloutRow) -> StoredCounts:
+        """The counts of the other hosts."""
         if self._database.is_sqlite:
-            return own
+            return StoredCounts({}, {})
         with self._database.read() as session:
-            return {**stored_counts(session, row.id), **own}
+            return stored_counts(session, row.id)
 
     def _call(self, watched: _Watched, action: Action, reason: str) -> Callable[[], object]:
         """What takes long; its result is the outcome of the requirements, or nothing."""

@@ -11,9 +11,11 @@ from registry.deliveries.addresses import Allowed
 from registry.deliveries.key_file import NAME, KeyFile
 from registry.deliveries.sending import Sender
 from registry.operations.report_shares import report_shares
+from registry.operations.store_key_counts import store_key_counts
 from registry.watching.rollout_counts import read_host_counts
 
 SHARES_SECONDS = 60.0
+STORE_SECONDS = 10.0
 
 
 class Companion(Protocol):
@@ -34,8 +36,14 @@ def tasks_of(services: KeeperServices) -> list[Task]:
         services.evaluator.results,
         lambda: read_host_counts(services.counts_folder(), services.run),
     )
+    of_hosts = Task(
+        "storing the keys of splits for other hosts",
+        STORE_SECONDS,
+        lambda: store_key_counts(services.database, services.counts_folder()),
+    )
     return [
         Task("moving rollouts", LOOK_SECONDS, rollouts.look),
+        *([] if services.database.is_sqlite else [of_hosts]),
         Task(
             "comparing the keys of splits with their weights",
             SHARES_SECONDS,

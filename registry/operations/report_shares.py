@@ -7,6 +7,8 @@ from registry.operations.close_alert import close_alert
 from registry.operations.open_alert import find_open_alert, open_alert
 from registry.splits.shares import ALARM
 from registry.storage.database import Database
+from registry.watching.keys_of_hosts import counts_of_others
+from registry.watching.recent_faults import counting_began
 from registry.watching.split_shares import ArmShare, read_shares, shares_view
 
 _CALM = 1e-3
@@ -16,22 +18,28 @@ _CALM = 1e-3
 def report_shares(database: Database, folder: Path | None, actor: str = "keeper") -> None:
     """Compare the shares of the keys that each version of a split had with its weight.
 
-    ``folder``: with the counts of the workers of this host; None: there are none. A version that
-    has far fewer keys than its weight loses requests before they arrive: its callers give up.
+    ``folder``: with the counts of the workers of this host, to which those of other hosts are
+    added; None: there are none. A version that has far fewer keys than its weight loses requests
+    before they arrive: its callers give up.
 
     Raises DatabaseBusy, DatabaseUnavailable, StorageFull, OSError.
     """
     if folder is None:
         return
+    server = counting_began(folder)
     with database.read() as session:
         splits = read_references(session, None).splits
+        others = {
+            alias: list(counts_of_others(session, alias, split, server))
+            for alias, split in splits.items()
+        }
         known = {
             (alias, number): find_open_alert(session, "share", _subject(alias, number), alias.model)
             for alias, split in splits.items()
             for number in split.numbers
         }
     for alias, split in splits.items():
-        shares = read_shares(folder, alias, split)
+        shares = read_shares(folder, alias, split, others=others[alias])
         for number, arm in ({} if shares is None else shares.arms).items():
             is_open = known[alias, number] is not None
             if arm.probability < ALARM and not is_open:

@@ -28,8 +28,11 @@ def store_evidence(database: Database, rollout: int, revision: int, observed: Ob
         return changed is not None
 
 
-def store_counts(database: Database, rollout: int, counts: Sources) -> None:
+def store_counts(database: Database, rollout: int, counts: Sources, first: Sources) -> None:
     """Store the counts of this host's server for the keeper of another host, which decides.
+
+    ``first``: what it had counted when the rollout began, as far as that is known; what was stored
+    before stays.
 
     Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
     """
@@ -42,5 +45,7 @@ def store_counts(database: Database, rollout: int, counts: Sources) -> None:
             row = session.get(RolloutCountsRow, (rollout, server))
             if row is None:
                 row = RolloutCountsRow(rollout=rollout, server=server)
+                if server in first:
+                    row.first = sources_to_json(first)[server]
                 session.add(row)
             row.totals, row.at = totals, utc_now()

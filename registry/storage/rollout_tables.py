@@ -64,13 +64,17 @@ class RolloutRow(Base):
 
 class RolloutCountsRow(Base):
     """What a host's server has counted for a rollout, where the hosts share a database: whoever
-    decides reads the counts of the others here."""
+    decides reads the counts of the others here.
+
+    ``first``: what it had counted when the rollout began; null: that is unknown.
+    """
 
     __tablename__ = "rollout_counts"
 
     rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.id"), primary_key=True)
     server: Mapped[str] = mapped_column(String(200), primary_key=True)
     totals: Mapped[dict[str, Any]]
+    first: Mapped[dict[str, Any] | None]
     at: Mapped[datetime]
 
 

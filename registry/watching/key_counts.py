@@ -15,6 +15,7 @@ import hashlib
 import mmap
 import os
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,61 @@ class KeyFigures(NamedTuple):
     sampled: Mapping[int, int]
     keys: int
     largest: float
+
+
+class KeyCounts(NamedTuple):
+    """What was counted of a split with certain weights in this hour and the one before.
+
+    ``requests`` are by the place of the version in the split, ``cells`` by the hash of the key;
+    ``sample`` has the largest hashes, and zeros where there are fewer.
+    """
+
+    requests: Words
+    cells: Words
+    sample: Words
+
+    @classmethod
+    def nothing(cls) -> "KeyCounts":
+        """Before the first request."""
+        return cls(*(np.zeros(size, np.uint64) for size in (MOST_ARMS, CELLS, SAMPLE)))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "KeyCounts":
+        """The inverse of ``to_bytes``. Raises ValueError."""
+        try:
+            words = np.frombuffer(zlib.decompress(content), "<u8").astype(np.uint64)
+        except zlib.error as error:
+            raise ValueError("these are no counts of keys") from error
+        requests, cells, sample = np.split(words, [MOST_ARMS, MOST_ARMS + CELLS])
+        return cls(requests, cells, _largest(np.zeros(1, np.uint64), sample))
+
+    def to_bytes(self) -> bytes:
+        """About 40 KB for many keys, fewer for few."""
+        sample = self.sample[self.sample > 0]
+        words = np.concatenate((self.requests, self.cells, sample))
+        return zlib.compress(words.astype("<u8").tobytes(), 1)
+
+    def plus(self, other: "KeyCounts") -> "KeyCounts":
+        """The counts of both, of the same split."""
+        return KeyCounts(
+            self.requests + other.requests,
+            self.cells + other.cells,
+            _largest(self.sample, other.sample),
+        )
+
+    def figures(self, split: Split) -> KeyFigures | None:
+        """What they say about ``split``; None before the first request."""
+        if not self.requests.any():
+            return None
+        sample = self.sample[self.sample > 0]
+        owners = np.frombuffer(split.owners, np.uint8)[sample % np.uint64(2**_BUCKET_BITS)]
+        by_arm = np.bincount(owners, minlength=MOST_ARMS)
+        return KeyFigures(
+            {number: int(self.requests[place]) for place, number in enumerate(split.numbers)},
+            {number: int(by_arm[place]) for place, number in enumerate(split.numbers)},
+            _distinct(sample),
+            _largest_share(self.cells),
+        )
 
 
 class WorkerKeys:
@@ -126,32 +182,22 @@ class WorkerKeys:
         return part
 
 
-def read_keys(
-    folder: Path, alias: Alias, split: Split, clock: Clock = time.time
-) -> KeyFigures | None:
-    """The figures of ``split`` over all workers of the server whose ``folder`` it is; None before
-    the first request. As of the last flush of each worker. Raises OSError."""
+def read_keys(folder: Path, alias: Alias, split: Split, clock: Clock = time.time) -> KeyCounts:
+    """The counts of ``split`` over all workers of the server whose ``folder`` it is, as of the last
+    flush of each. Raises OSError."""
     identity, hour = _identity(alias, split), int(clock() // _HOUR)
-    requests, cells = np.zeros(MOST_ARMS, np.uint64), np.zeros(CELLS, np.uint64)
-    sample = np.zeros(SAMPLE, np.uint64)
+    total = KeyCounts.nothing()
     for content in read_files(folder, _NAME, _SIZE):
         rows = np.frombuffer(content, _ROW)
         for part in rows["parts"][rows["split"] == identity].reshape(-1):
             if part["hour"] in {hour, hour - 1}:
-                requests += part["requests"]
-                cells += part["cells"]
-                sample = _largest(sample, part["sample"])
-    if not requests.any():
-        return None
-    sample = sample[sample > 0]
-    owners = np.frombuffer(split.owners, np.uint8)[sample % np.uint64(2**_BUCKET_BITS)]
-    by_arm = np.bincount(owners, minlength=MOST_ARMS)
-    return KeyFigures(
-        {number: int(requests[place]) for place, number in enumerate(split.numbers)},
-        {number: int(by_arm[place]) for place, number in enumerate(split.numbers)},
-        _distinct(sample),
-        _largest_share(cells),
-    )
+                total = total.plus(KeyCounts(part["requests"], part["cells"], part["sample"]))
+    return total
+
+
+def name_of(alias: Alias, split: Split) -> str:
+    """Names the split with its weights; the same on all hosts."""
+    return f"{_identity(alias, split):016x}"
 
 
 def _largest(sample: Words, more: Words) -> Words:

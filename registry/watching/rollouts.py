@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -53,10 +54,22 @@ def active_rollouts(session: Session) -> Sequence[RolloutRow]:
     return session.scalars(query).all()
 
 
-def stored_counts(session: Session, rollout: int) -> Sources:
+class StoredCounts(NamedTuple):
+    """The totals of servers, and their ``first`` ones where it is known what they were when the
+    rollout began."""
+
+    totals: Sources
+    first: Sources
+
+
+def stored_counts(session: Session, rollout: int) -> StoredCounts:
     """What the keepers of other hosts have stored of the counts of their servers."""
     query = select(RolloutCountsRow).where(RolloutCountsRow.rollout == rollout)
-    return sources_from_json({row.server: row.totals for row in session.scalars(query)})
+    rows = session.scalars(query).all()
+    return StoredCounts(
+        sources_from_json({row.server: row.totals for row in rows}),
+        sources_from_json({row.server: row.first for row in rows if row.first is not None}),
+    )
 
 
 def plan_of(row: RolloutRow) -> Plan:

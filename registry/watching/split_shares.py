@@ -1,6 +1,6 @@
 """The real shares of the versions of a split, of the requests and of the keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from registry.reading.views import View
 from registry.splits.buckets import BUCKETS, size
 from registry.splits.choice import Split
 from registry.splits.shares import probability_of
-from registry.watching.key_counts import Clock, KeyFigures, read_keys
+from registry.watching.key_counts import Clock, KeyCounts, KeyFigures, read_keys
 
 
 class ArmShare(NamedTuple):
@@ -33,14 +33,23 @@ class SplitShares(NamedTuple):
 
 
 def read_shares(
-    folder: Path, alias: Alias, split: Split, clock: Clock | None = None
+    folder: Path,
+    alias: Alias,
+    split: Split,
+    clock: Clock | None = None,
+    *,
+    others: Iterable[KeyCounts] = (),
 ) -> SplitShares | None:
-    """The shares that the workers of the server have counted whose ``folder`` it is.
+    """The shares that the workers of the server have counted whose ``folder`` it is, with those of
+    ``others``.
 
     None before the first request, and where the token chooses: then requests are not counted by
     key. Raises OSError.
     """
-    found = read_keys(folder, alias, split, *([] if clock is None else [clock]))
+    counts = read_keys(folder, alias, split, *([] if clock is None else [clock]))
+    for more in others:
+        counts = counts.plus(more)
+    found = counts.figures(split)
     return None if found is None else _shares(split, found)
 
 

@@ -11,6 +11,7 @@ from registry.live.pool import LoadedVersion
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.start_rollout import RolloutRequest, start_rollout
 from registry.rollouts.plan import parse_plan
+from registry.storage.database import Database
 from registry.storage.tables import utc_now
 from registry.watching.arm_counts import keep_arms
 from registry.watching.predictions import PredictionCounts
@@ -62,9 +63,6 @@ class Host:
     def __init__(self, data, database):
         self.data, self.database = data, database
         (data / "run").mkdir(parents=True)
-        add_versions(database, "house", ["ready"] * 2)
-        request = PromotionRequest(actor="ann")
-        promote(database, Preparer(), "house", "1", request, evaluate_gates=no_gates)
         self.now = utc_now()
         self.keeper = self.new_keeper()
 
@@ -98,9 +96,27 @@ class Host:
         return whole.canary.requests, whole.champion.requests
 
 
+def add_house(database):
+    add_versions(database, "house", ["ready"] * 2)
+    request = PromotionRequest(actor="ann")
+    promote(database, Preparer(), "house", "1", request, evaluate_gates=no_gates)
+
+
 @pytest.fixture
 def host(tmp_path, sqlite_database):
+    add_house(sqlite_database)
     return Host(tmp_path / "data", sqlite_database)
+
+
+@pytest.fixture
+def hosts(tmp_path, postgresql):
+    """Two of them that share a database."""
+    url = postgresql.create(migrated=True)
+    database = Database(url)
+    add_house(database)
+    yield [Host(tmp_path / name, database) for name in ("a", "b")]
+    database.dispose()
+    postgresql.drop(url)
 
 
 def test_requests_before_the_keeper_first_looks_count_and_those_before_the_start_do_not(host):
@@ -177,3 +193,52 @@ def test_workers_that_end_at_the_same_time_keep_what_both_have_counted(host):
     host.look()
 
     assert host.counted() == (12, 0)
+
+
+@pytest.mark.parametrize("decider", [0, 1])
+def test_every_host_counts_from_the_start_whichever_decides(hosts, decider):
+    servers = [Server(host.data, 1) for host in hosts]
+    for server in servers:
+        server.answers(CANARY, 11)  # it was live once
+        server.answers(CHAMPION, 7)
+    hosts[decider].look()
+    hosts[1 - decider].look()
+    hosts[0].start()
+    for number, server in enumerate(servers, start=1):
+        server.answers(CANARY, 3 * number)
+        server.answers(CHAMPION, 5 * number)
+    for _ in range(3):
+        hosts[decider].look()
+        hosts[1 - decider].look()
+
+    assert hosts[0].counted() == (3 + 6, 5 + 10)
+    for server in servers:
+        server.end("ended")
+
+
+def test_what_another_host_counts_over_its_restart_and_a_new_decider_is_counted_once(hosts):
+    one, other = (Server(host.data, 1) for host in hosts)
+    for host in hosts:
+        host.look()
+    hosts[0].start()
+    one.answers(CANARY, 3)
+    other.answers(CANARY, 4)
+    for _ in range(2):
+        hosts[0].look()
+        hosts[1].look()
+    other.answers(CANARY, 5)
+    other.end("ended")
+    other = Server(hosts[1].data, 2)
+    other.answers(CANARY, 6)
+    hosts[1].keeper = hosts[1].new_keeper()
+    hosts[1].look()
+    hosts[0].look()
+    assert hosts[0].counted() == (18, 0)
+
+    hosts[1].now += timedelta(minutes=1)  # the lease of the first has expired
+    other.answers(CHAMPION, 20)
+    for _ in range(3):
+        hosts[1].look()
+    assert hosts[0].counted() == (18, 20)
+    for server in (one, other):
+        server.end("ended")

@@ -48,7 +48,8 @@ class Host:
         return chosen
 
     def read(self, alias=ALIAS):
-        return read_keys(self.folder, alias, self.served[0][alias], self.clock)
+        split = self.served[0][alias]
+        return read_keys(self.folder, alias, split, self.clock).figures(split)
 
     def shares(self):
         return read_shares(self.folder, ALIAS, self.served[0][ALIAS], self.clock)
