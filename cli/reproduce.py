@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.cluster import on_cluster, scheduler_option
 from cli.exits import SAID_NO, CommandFailed
 from cli.formatting import one_line
 from cli.names import ModelReference, Reference
@@ -27,9 +28,17 @@ COLUMNS = [Column("Of"), Column("Recorded", right=True), Column("Again", right=T
 @click.command
 @click.argument("reference", metavar="NAME[/VERSION]", type=ModelReference())
 @click.option("--data", metavar="FILE", help="The data that it was trained on.")
+@scheduler_option
 @json_option
 @speaks_to_service
-def reproduce(registry: Registry, *, reference: Reference, data: str | None, as_json: bool) -> None:
+def reproduce(
+    registry: Registry,
+    *,
+    reference: Reference,
+    data: str | None,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
     """Train a version again from its lineage, and compare the result.
 
     The metrics are compared with those that the version keeps, the predictions for the held-out
@@ -50,7 +59,8 @@ def reproduce(registry: Registry, *, reference: Reference, data: str | None, as_
         recipe = recorded_recipe(version["lineage"], data)
         if data is None and not is_bundled(recipe.data):
             raise click.UsageError(f"Missing option '--data': it was trained on {recipe.data}.")
-        model = train(recipe, stage=stage, progress=stage.progress)
+        with on_cluster(scheduler, stage) as cluster:
+            model = train(recipe, stage=stage, progress=stage.progress, cluster=cluster)
         stage("requesting the predictions of the service")
         predictions, why = _predictions(registry, version, model)
     inputs = compared_inputs(version["lineage"], version["environment"], model)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from cli.cluster import scheduler_option
 from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
 from cli.formatting import one_line
 from cli.gates import print_gates
@@ -46,6 +47,7 @@ class _Flags(TypedDict):
     reason: str | None
     summary: Path | None
     patience: float
+    scheduler: str | None
 
 
 @click.command
@@ -75,6 +77,7 @@ class _Flags(TypedDict):
     metavar="SECONDS",
     help="The longest total wait between attempts to reach the service.",
 )
+@scheduler_option
 @json_option
 @speaks_to_service
 def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Flags]) -> None:
@@ -101,7 +104,7 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
         )
     retries = patient(flags["patience"])
     with registry.with_retries(retries) as patient_registry, stages_or_lines() as (stage, progress):
-        run = Run(patient_registry, wanted, options, stage, progress)
+        run = Run(patient_registry, wanted, options, stage, progress, scheduler=flags["scheduler"])
         try:
             with refusals():
                 run.go()

@@ -1,6 +1,7 @@
 """Shows the current step and its duration on stderr, if that is a terminal."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -61,6 +62,26 @@ class Stages(Display):
             self._progress.update(self._task, completed=done, total=total)
 
 
+class Lines:
+    """Prints each stage on a line of its own and, where the amount is known, how much of it is done
+    at most every ``seconds``."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self._seconds = seconds
+        self._printed = time.monotonic()
+
+    def __call__(self, stage: str) -> None:
+        self._print(f"{one_line(stage)} …")
+
+    def progress(self, done: int, total: int) -> None:
+        if time.monotonic() - self._printed >= self._seconds:
+            self._print(f"{done:,} of {total:,} done …")
+
+    def _print(self, line: str) -> None:
+        self._printed = time.monotonic()
+        click.echo(line, err=True)
+
+
 @contextmanager
 def stages_or_lines() -> Iterator[tuple[Stage, Progress | None]]:
     """How the stages are shown: by a progress bar on a terminal, else one per line for CI logs."""
@@ -68,4 +89,5 @@ def stages_or_lines() -> Iterator[tuple[Stage, Progress | None]]:
         with Stages() as stages:
             yield stages, stages.progress
     else:
-        yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
+        lines = Lines()
+        yield lines, lines.progress

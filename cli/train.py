@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
+from cli.cluster import on_cluster, scheduler_option
 from cli.formatting import size
 from cli.names import AliasName
 from cli.promotion import print_promotion
@@ -35,6 +36,8 @@ class _Destination(TypedDict):
 class _Flags(RecipeFlags, _Destination):
     """All options except those that every command has."""
 
+    scheduler: str | None
+
 
 @click.command
 @recipe_flags
@@ -47,6 +50,7 @@ class _Flags(RecipeFlags, _Destination):
     metavar="DIR",
     help="Write model.skops and metadata.json to DIR instead of uploading.",
 )
+@scheduler_option
 @json_option
 @speaks_to_service
 def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None:
@@ -70,10 +74,14 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
     if out is None:
         check_model_name(_named(recipe))
         registry.check()
-    with refusals(), Stages() as stage:
+    with (
+        refusals(),
+        Stages() as stage,
+        on_cluster(flags["scheduler"], stage) as cluster,
+    ):
         from trainers.training import train as fit
 
-        model = fit(recipe, stage=stage, progress=stage.progress)
+        model = fit(recipe, stage=stage, progress=stage.progress, cluster=cluster)
     if not as_json:
         print_training(model)
     report = _Report(training_report(model), as_json)

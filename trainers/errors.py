@@ -24,6 +24,7 @@
     │   └── TaskRefused               a task that this kind of model cannot do
     ├── ParameterRefused
     ├── KindUnavailable           the library of this kind of model is not installed
+    ├── ClusterUnavailable        what connects to a cluster is not installed
     ├── SearchRefused             no candidate of a search could be measured
     ├── FitRefused                the estimator could not be fitted
     └── WarningsRefused           a strict recipe whose training has warnings
@@ -247,6 +248,10 @@ class ParameterRefused(TrainingRefused):
 
 class KindUnavailable(TrainingRefused):
     """A kind of model whose library cannot be imported here."""
+
+
+class ClusterUnavailable(TrainingRefused):
+    """A cluster is requested where the extra that connects to one is not installed."""
 
 
 class SearchRefused(TrainingRefused):

@@ -1,8 +1,8 @@
 """Fits pipelines so that the same inputs give the same model on any number of cores.
 
-Trees and forests use all cores: each tree has its own seed, so it does not matter which core grows
-it. The matrix products of linear models run on one core, because several would add the numbers in
-another order.
+Trees and forests use all cores: each tree has its own seed, so it does not matter which core, or
+which worker of a cluster, grows it. The matrix products of linear models run on one core, because
+several would add the numbers in another order.
 """
 
 import re
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from hotswap.fitted.surroundings import environment
+from trainers.cluster.connection import Cluster
 from trainers.errors import FitRefused, ParameterRefused
 from trainers.estimators.family import Family
 from trainers.features import forget_folds
@@ -47,15 +49,19 @@ def fit(
     target: NDArray[Any],
     family: Family,
     progress: Progress | None = None,
+    *,
+    cluster: Cluster | None = None,
 ) -> list[str]:
     """Fit in place; returns scikit-learn's warnings, each once.
 
-    With ``progress`` a forest is grown in parts, with the same trees as without. Raises
-    ParameterRefused, FitRefused.
+    With ``progress`` a forest is grown in parts, and with ``cluster`` on its workers; the trees are
+    the same. Raises ParameterRefused, FitRefused, ClusterFailed.
     """
     with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
         warnings.simplefilter("always")
-        if progress is not None and _grows_in_parts(pipeline[-1]):
+        if cluster is not None and family.parallel:
+            _fit_on(cluster, pipeline, features, target, progress)
+        elif progress is not None and _grows_in_parts(pipeline[-1]):
             _grow(pipeline, features, target, progress)
         else:
             pipeline.fit(features, target)
@@ -111,6 +117,25 @@ def _grow(pipeline: Pipeline, features: Any, target: NDArray[Any], progress: Pro
             progress(end, trees)
     finally:
         estimator.set_params(warm_start=False, n_estimators=trees)
+
+
+def _fit_on(
+    cluster: Cluster,
+    pipeline: Pipeline,
+    features: Any,
+    target: NDArray[Any],
+    progress: Progress | None,
+) -> None:
+    """Fit the estimator on ``cluster``, whose workers grow a tree at a time."""
+    estimator = pipeline[-1]
+    prepared = pipeline[:-1].fit_transform(features, target)
+
+    def done(trees: int) -> None:
+        if progress is not None:
+            progress(trees, estimator.n_estimators)
+
+    with cluster.parallel(environment(pipeline), done):
+        estimator.fit(prepared, target)
 
 
 def _first_sentence(text: str) -> str:

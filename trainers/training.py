@@ -11,6 +11,7 @@ from hotswap.evaluation.row_hashes import Hashes, TrainingRows, names_hash, row_
 from hotswap.evaluation.training_warnings import Part, Training, training_warnings
 from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
+from trainers.cluster.connection import Cluster
 from trainers.errors import WarningsRefused
 from trainers.estimators import family_of
 from trainers.estimators.family import Family
@@ -26,15 +27,20 @@ from trainers.trained import TrainedModel
 
 
 def train(
-    recipe: Recipe, *, stage: Stage = silent, progress: Progress | None = None
+    recipe: Recipe,
+    *,
+    stage: Stage = silent,
+    progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainedModel:
     """Read the data, fit on some of the rows, evaluate on the others.
 
     ``stage`` is called with the name of each step; ``progress``, where the amount is known, with
     how much of it is done. The model that is returned is the one that was evaluated. The same
-    recipe, data and seed give the same predictions and metrics on any number of cores.
+    recipe, data and seed give the same predictions and metrics on any number of cores, and on the
+    workers of a ``cluster``, which try the candidates of a search and grow the trees of a forest.
 
-    Raises a subclass of TrainingRefused.
+    Raises a subclass of TrainingRefused, ClusterFailed.
     """
     family = family_of(recipe.kind)
     ready = prepare(recipe, stage=stage)
@@ -43,12 +49,17 @@ def train(
     estimator = family.build(target.task, recipe.params, recipe.seed)
     pipeline = Pipeline([("features", ready.transformer), ("model", estimator)])
     found = None
+    where = "" if cluster is None else f", on {cluster}"
     if recipe.search is not None:
-        stage(f"trying {recipe.search.candidates:,} candidates by {recipe.search.folds} folds")
-        found = search(recipe, recipe.search, pipeline, ready, progress)
+        tried = f"{recipe.search.candidates:,} candidates by {recipe.search.folds} folds"
+        stage(f"trying {tried}{where}")
+        found = search(recipe, recipe.search, pipeline, ready, progress, cluster=cluster)
         estimator.set_params(**found.params)
-    stage(f"fitting {_described(family, estimator)} on {len(train_rows):,} rows")
-    fitted = fit(pipeline, train_rows.features, train_rows.target, family, progress)
+    where = where if family.parallel else ""
+    stage(f"fitting {_described(family, estimator)} on {len(train_rows):,} rows{where}")
+    fitted = fit(
+        pipeline, train_rows.features, train_rows.target, family, progress, cluster=cluster
+    )
     stage(f"evaluating on {len(test_rows):,} rows")
     with one_thread():
         evaluation = evaluate(pipeline, target.task, train_rows, test_rows, recipe.seed)

@@ -7,6 +7,7 @@ service: its version is found by the lineage, and its promotion in the history.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cli.cluster import on_cluster
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
 from cli.retraining.options import PromotionOptions
@@ -42,12 +43,15 @@ class Run:
         options: PromotionOptions,
         stage: Stage,
         progress: Progress | None = None,
+        *,
+        scheduler: str | None = None,
     ) -> None:
         self._registry = registry
         self._recipe = recipe
         self._options = options
         self._stage = stage
         self._progress = progress
+        self._scheduler = scheduler
         self._inputs = Inputs.of(recipe.name, {"recipe_sha256": recipe.sha256})
         self.trained: TrainedModel | None = None
         self.report = RetrainReport(
@@ -57,7 +61,7 @@ class Run:
     def go(self) -> None:
         """Create the version, unless it exists, and request its promotion.
 
-        Raises TrainingRefused, CommandFailed and what the registry raises.
+        Raises TrainingRefused, CommandFailed, ClusterFailed and what the registry raises.
         """
         from trainers.lineage import inputs_of
 
@@ -106,7 +110,10 @@ class Run:
         from trainers.training import train
 
         self._stage("loading scikit-learn")
-        model = self.trained = train(self._recipe, stage=self._stage, progress=self._progress)
+        with on_cluster(self._scheduler, self._stage) as cluster:
+            model = self.trained = train(
+                self._recipe, stage=self._stage, progress=self._progress, cluster=cluster
+            )
         # The data may have changed since its digest was read; what was trained on counts.
         self._set_inputs(model.lineage)
         self._stage("writing the artifact")

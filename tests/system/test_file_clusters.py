@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hotswap import Registry, errors, predict_file
+from hotswap import Registry, errors, predict_file, schedulers
 from hotswap.files import cluster
 from tests.system.batch_files import ROWS, write_rows
 from tests.system.models import upload
@@ -99,8 +99,8 @@ def test_a_cluster_without_workers_is_reported_and_given_up(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(cluster, "CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(cluster, "WORKERS_SECONDS", 0.3)
+    monkeypatch.setattr(schedulers, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(schedulers, "WORKERS_SECONDS", 0.3)
     write_rows(tmp_path / "in.parquet", 100)
     with pytest.raises(errors.ClusterFailed, match="has had no workers for"):
         predict_file(
@@ -128,11 +128,11 @@ def test_a_scheduler_that_is_lost_ends_the_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(schedulers, "CHECK_SECONDS", 0.1)
     write_rows(tmp_path / "in.parquet", 100)
     process, address = scheduler
     killing = Kill(process)
-    cluster.logger.addHandler(killing)
+    schedulers.logger.addHandler(killing)
     try:
         with pytest.raises(errors.ClusterFailed, match="scheduler") as caught:
             predict_file(
@@ -140,7 +140,7 @@ def test_a_scheduler_that_is_lost_ends_the_run(
                 scheduler=address,
             )
     finally:
-        cluster.logger.removeHandler(killing)
+        schedulers.logger.removeHandler(killing)
     assert address in str(caught.value)
 
 

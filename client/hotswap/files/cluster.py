@@ -1,24 +1,18 @@
 """Runs the chunks on a Dask cluster: the workers read, predict and write by themselves."""
 
-import logging
-import time
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import islice
 from typing import Any
 
+from hotswap import schedulers
 from hotswap.errors import ClientError, ClusterFailed, FileRefused
 from hotswap.files.rows import Span
 from hotswap.files.work import Progress, Work, is_done
+from hotswap.schedulers import Absence, connect, threads_of
 
-WORKERS_SECONDS = 120.0
-"""How long a run waits while its cluster has no workers. Adaptive clusters start them on demand."""
-CHECK_SECONDS = 5.0
-"""How long a run waits for a span before it asks whether there are workers."""
 _QUEUED = 2
 """Spans submitted for each thread of the cluster: one that it computes, and the next."""
-
-logger = logging.getLogger(__name__)
 
 
 def run_on_cluster(
@@ -36,16 +30,12 @@ def run_on_cluster(
         raise FileRefused(
             "A scheduler requires distributed, which is not installed. Install the extra 'dask'."
         ) from error
-    try:
-        client = distributed.Client(address)
-    except (OSError, ValueError) as error:
-        raise ClusterFailed(address, f"{error}") from error
-    with client:
+    with connect(address) as client:
         finished = frozenset(done)
         unfinished = _unfinished(spans, done, progress)
         pending: dict[Any, Span] = {}
         while True:
-            threads = _threads(client, address)
+            threads = threads_of(client, address)
             for span in islice(unfinished, max(0, _QUEUED * max(1, threads) - len(pending))):
                 pending[client.submit(work.span, span, finished, pure=False)] = span
             if not pending:
@@ -58,38 +48,18 @@ def run_on_cluster(
 
 def _completed(distributed: Any, client: Any, address: str, pending: Iterable[Any]) -> list[Any]:
     """Those of ``pending`` that ended, at least one. Raises ClusterFailed."""
-    alone_since: float | None = None
+    absence = Absence(address)
     while True:
         try:
             found = distributed.wait(
-                list(pending), timeout=CHECK_SECONDS, return_when="FIRST_COMPLETED"
+                list(pending), timeout=schedulers.CHECK_SECONDS, return_when="FIRST_COMPLETED"
             )
         except distributed.CancelledError as error:
             raise ClusterFailed(address, "the connection to the scheduler was lost.") from error
         except TimeoutError:
-            if _threads(client, address):
-                alone_since = None
-            elif alone_since is None:
-                alone_since = time.monotonic()
-                logger.warning(
-                    "The cluster at %s has no workers; waiting %.0f s for one.",
-                    address,
-                    WORKERS_SECONDS,
-                )
-            elif time.monotonic() - alone_since >= WORKERS_SECONDS:
-                raise ClusterFailed(
-                    address, f"it has had no workers for {WORKERS_SECONDS:.0f} s."
-                ) from None
+            absence.check(threads_of(client, address))
         else:
             return list(found.done)
-
-
-def _threads(client: Any, address: str) -> int:
-    """Threads of all workers. Raises ClusterFailed."""
-    try:
-        return sum(client.nthreads().values())
-    except (OSError, AttributeError) as error:  # a client that was closed has no scheduler
-        raise ClusterFailed(address, f"the scheduler does not answer: {error}") from error
 
 
 def _check(distributed: Any, address: str, future: Any) -> None:

@@ -240,3 +240,40 @@ def test_the_live_version_is_the_parent_of_the_new_one(
         for received in service.of("POST", "/models/sales/versions")
     ]
     assert [lineage.get("parent_version") for lineage in lineages] == [None, 1]
+
+
+@pytest.mark.filterwarnings("ignore")  # distributed's own
+def test_a_scheduler_that_does_not_answer_ends_a_training(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    import dask
+    import distributed  # noqa: F401 - it adds its settings to those of dask
+
+    nowhere = ("--name", "sales", "--scheduler", "tcp://127.0.0.1:1")
+    with dask.config.set({"distributed.comm.timeouts.connect": "100ms"}):
+        result = hotswap(*arguments(table, *nowhere))
+    assert result.exit_code == 3
+    assert "The Dask cluster at tcp://127.0.0.1:1 failed" in result.stderr
+    assert "Check the scheduler and its workers" in result.stderr
+    assert service.versions == {}
+
+
+@pytest.mark.filterwarnings("ignore")  # distributed's own
+def test_a_training_on_a_cluster_uploads_the_same_version(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    import distributed
+
+    grid = ("--name", "sales", "--search", "grid", "--try", "fit_intercept=[true, false]")
+    assert hotswap(*arguments(table, *grid)).exit_code == 0
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        result = hotswap(*arguments(table, *grid, "--scheduler", cluster.scheduler_address))
+    assert result.exit_code == 0, result.stderr
+    here, there = map(multipart, service.of("POST", "/models/sales/versions"))
+    assert there["artifact"] == here["artifact"]
+    first, second = (json.loads(sent["metadata"][1]) for sent in (here, there))
+    first["lineage"].pop("parent_version", None)
+    second["lineage"].pop("parent_version", None)
+    assert second == first
