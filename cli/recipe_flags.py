@@ -33,6 +33,7 @@ class RecipeFlags(FileFlags):
     exclude: tuple[str, ...]
     params: tuple[str, ...]
     prepare: tuple[str, ...]
+    sample: int | None
     test_size: float | None
     split: str | None
     search: str | None
@@ -72,6 +73,12 @@ _FLAGS = [
         metavar="K=V",
         multiple=True,
         help="Parameter of the estimator; may be repeated.",
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(4),
+        metavar="ROWS",
+        help="Train and evaluate on so many rows, drawn by the seed; classes keep their shares.",
     ),
     click.option(
         "--test-size",
@@ -162,7 +169,8 @@ def _complete(flags: RecipeFlags) -> RecipeFlags:
 
 def _given(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
     """The keys of a recipe that the options set; their tables extend those of ``base``."""
-    simple = ("data", "target", "kind", "name", "task", "test_size", "seed", "description")
+    simple = ("data", "target", "kind", "name", "task", "sample", "test_size", "seed",
+              "description")  # fmt: skip
     # mypy accepts only literal keys of a TypedDict.
     values: dict[str, Any] = {
         key: flags[key]  # type: ignore[literal-required]

@@ -8,6 +8,7 @@ import click
 from cli.cluster import on_cluster, scheduler_option
 from cli.exits import SAID_NO, CommandFailed
 from cli.formatting import one_line
+from cli.memory import memory_option, memory_or_available
 from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
@@ -28,6 +29,7 @@ COLUMNS = [Column("Of"), Column("Recorded", right=True), Column("Again", right=T
 @click.command
 @click.argument("reference", metavar="NAME[/VERSION]", type=ModelReference())
 @click.option("--data", metavar="FILE", help="The data that it was trained on.")
+@memory_option
 @scheduler_option
 @json_option
 @speaks_to_service
@@ -36,6 +38,7 @@ def reproduce(
     *,
     reference: Reference,
     data: str | None,
+    memory: int | None,
     scheduler: str | None,
     as_json: bool,
 ) -> None:
@@ -60,7 +63,13 @@ def reproduce(
         if data is None and not is_bundled(recipe.data):
             raise click.UsageError(f"Missing option '--data': it was trained on {recipe.data}.")
         with on_cluster(scheduler, stage) as cluster:
-            model = train(recipe, stage=stage, progress=stage.progress, cluster=cluster)
+            model = train(
+                recipe,
+                stage=stage,
+                progress=stage.progress,
+                cluster=cluster,
+                memory=memory_or_available(memory),
+            )
         stage("requesting the predictions of the service")
         predictions, why = _predictions(registry, version, model)
     inputs = compared_inputs(version["lineage"], version["environment"], model)

@@ -12,8 +12,9 @@ from cli.cluster import scheduler_option
 from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
 from cli.formatting import one_line
 from cli.gates import print_gates
+from cli.memory import memory_option
 from cli.names import AliasName, ModelName
-from cli.retraining.options import PromotionOptions
+from cli.retraining.options import Means, PromotionOptions
 from cli.retraining.report import RetrainReport
 from cli.retraining.run import Run
 from cli.retraining.summary import as_json, as_markdown
@@ -42,11 +43,13 @@ class _Flags(TypedDict):
 
     data: str | None
     name: str | None
+    sample: int | None
     alias: str | None
     gates: tuple[str, ...]
     reason: str | None
     summary: Path | None
     patience: float
+    memory: int | None
     scheduler: str | None
 
 
@@ -54,6 +57,9 @@ class _Flags(TypedDict):
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--data", metavar="DATA", help="Train on DATA instead of the data of the recipe.")
 @click.option("--name", type=ModelName(), help="Model, instead of the name in the recipe.")
+@click.option(
+    "--sample", type=click.IntRange(4), metavar="ROWS", help="Train on a sample of the rows."
+)
 @click.option("--alias", type=AliasName(), help="Alias to promote under.  [default: production]")
 @click.option(
     "--gate",
@@ -77,6 +83,7 @@ class _Flags(TypedDict):
     metavar="SECONDS",
     help="The longest total wait between attempts to reach the service.",
 )
+@memory_option
 @scheduler_option
 @json_option
 @speaks_to_service
@@ -104,7 +111,8 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
         )
     retries = patient(flags["patience"])
     with registry.with_retries(retries) as patient_registry, stages_or_lines() as (stage, progress):
-        run = Run(patient_registry, wanted, options, stage, progress, scheduler=flags["scheduler"])
+        means = Means(scheduler=flags["scheduler"], memory=flags["memory"])
+        run = Run(patient_registry, wanted, options, stage, progress, means=means)
         try:
             with refusals():
                 run.go()
@@ -140,7 +148,12 @@ def _recipe(path: Path, flags: _Flags) -> "Recipe":
     from trainers.recipe import Recipe
 
     recipe = Recipe.from_toml(path)
-    recipe = replace(recipe, data=flags["data"] or recipe.data, name=flags["name"] or recipe.name)
+    recipe = replace(
+        recipe,
+        data=flags["data"] or recipe.data,
+        name=flags["name"] or recipe.name,
+        sample=flags["sample"] or recipe.sample,
+    )
     if not recipe.name:
         raise click.UsageError(f'{path} names no model: add a line name = "…", or give --name.')
     check_model_name(recipe.name)

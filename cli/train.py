@@ -7,6 +7,7 @@ import click
 
 from cli.cluster import on_cluster, scheduler_option
 from cli.formatting import size
+from cli.memory import memory_option, memory_or_available
 from cli.names import AliasName
 from cli.promotion import print_promotion
 from cli.recipe_flags import RecipeFlags, recipe_flags, recipe_of
@@ -36,6 +37,7 @@ class _Destination(TypedDict):
 class _Flags(RecipeFlags, _Destination):
     """All options except those that every command has."""
 
+    memory: int | None
     scheduler: str | None
 
 
@@ -50,6 +52,7 @@ class _Flags(RecipeFlags, _Destination):
     metavar="DIR",
     help="Write model.skops and metadata.json to DIR instead of uploading.",
 )
+@memory_option
 @scheduler_option
 @json_option
 @speaks_to_service
@@ -81,7 +84,13 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
     ):
         from trainers.training import train as fit
 
-        model = fit(recipe, stage=stage, progress=stage.progress, cluster=cluster)
+        model = fit(
+            recipe,
+            stage=stage,
+            progress=stage.progress,
+            cluster=cluster,
+            memory=memory_or_available(flags["memory"]),
+        )
     if not as_json:
         print_training(model)
     report = _Report(training_report(model), as_json)

@@ -2,6 +2,9 @@
 
 import io
 import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +20,7 @@ ARROW_FILE = b"ARROW1"
 ARROW_STREAM = b"\xff\xff\xff\xff"
 PARQUET = b"PAR1"
 _FILE_HEAD = 8
+_FIRST_ROWS = 10_000
 
 
 def read_parquet(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataFrame:
@@ -56,6 +60,80 @@ def read_arrow(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataFra
         raise DataMalformed(
             source, f"is not an Arrow file ({error})", "Write it again as Feather, Parquet or CSV."
         ) from None
+
+
+def opened_batches(
+    path: Path, content_start: bytes
+) -> Callable[[list[str] | None], Iterator[Any]] | None:
+    """A function that reads the record batches of a Parquet or Arrow file, all columns or those of
+    the named ones that exist, without the others in memory. None: it is neither.
+
+    Raises as ``read_parquet``, when it is called and while batches are read.
+    """
+    source = str(path)
+    if content_start.startswith(PARQUET):
+        _arrow(f"Parquet file {source}")
+        return partial(_parquet_batches, path)
+    if content_start.startswith((ARROW_FILE, ARROW_STREAM)):
+        _arrow(f"Arrow file {source}")
+        return partial(_arrow_batches, path, is_file=content_start.startswith(ARROW_FILE))
+    return None
+
+
+def read_batches(
+    batches: Callable[[list[str] | None], Iterator[Any]],
+) -> tuple[int, pd.DataFrame]:
+    """The number of all rows, and the first ones. Raises as ``opened_batches``."""
+    import pyarrow as pa
+
+    first = next(batches(None), None)
+    if first is None:
+        return 0, pd.DataFrame()
+    rows = sum(batch.num_rows for batch in batches([]))
+    return rows, _frame(pa.Table.from_batches([first.slice(0, _FIRST_ROWS)]))
+
+
+def _parquet_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            check_names(file.schema_arrow.names, str(path))
+            known = None if names is None else _known(names, file.schema_arrow.names)
+            yield from file.iter_batches(columns=known)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataMalformed(
+            str(path), f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
+        ) from None
+
+
+def _arrow_batches(path: Path, names: list[str] | None, *, is_file: bool) -> Iterator[Any]:
+    import pyarrow as pa
+
+    opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+    try:
+        with pa.memory_map(str(path)) as mapped, opened(mapped) as reader:
+            check_names(reader.schema.names, str(path))
+            every = (
+                (reader.get_batch(at) for at in range(reader.num_record_batches))
+                if is_file
+                else iter(reader)
+            )
+            for batch in every:
+                batch.validate(full=True)
+                yield batch if names is None else batch.select(_known(names, batch.schema.names))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataMalformed(
+            str(path),
+            f"is not an Arrow file ({error})",
+            "Write it again as Feather, Parquet or CSV.",
+        ) from None
+
+
+def _known(names: list[str], columns: list[str]) -> list[str]:
+    """Those of ``names`` that exist; else the first column, whose batches have as many rows."""
+    return [name for name in names if name in columns] or columns[:1]
 
 
 def _arrow(what: str) -> Any:

@@ -4,8 +4,8 @@ import csv
 import io
 import itertools
 import re
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,12 +130,18 @@ def _has_padding(text: str, delimiter: str) -> bool:
     )
 
 
-def _check_rows(text: str, source: str, delimiter: str) -> list[str]:
+def checked_rows(lines: Iterable[str], source: str, delimiter: str) -> Iterator[list[str]]:
+    """The header and then the rows, of which empty ones have no fields.
+
+    Raises DataMalformed with the line of a row that has not as many fields as the header, and
+    HeaderRefused, DuplicateColumns.
+    """
     # strict: an unclosed quote is an error instead of swallowing the rest of the file.
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    rows = csv.reader(lines, strict=True, delimiter=delimiter)
     try:
         header = next(itertools.dropwhile(lambda row: not row, rows))
         _check_header(header, source)
+        yield header
         for row in rows:
             if row and len(row) != len(header):
                 raise DataMalformed(
@@ -145,10 +151,17 @@ def _check_rows(text: str, source: str, delimiter: str) -> list[str]:
                     f"{DELIMITERS.get(delimiter, repr(delimiter))} in double quotes "
                     f'("a{delimiter} b").',
                 )
+            yield row
     except csv.Error as error:
         raise DataMalformed(
             source, f"cannot be read as CSV at line {rows.line_num}: {error}", "Correct that line."
         ) from None
+
+
+def _check_rows(text: str, source: str, delimiter: str) -> list[str]:
+    rows = checked_rows(io.StringIO(text, newline=""), source, delimiter)
+    header = next(rows)
+    deque(rows, maxlen=0)
     return header
 
 

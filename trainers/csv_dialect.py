@@ -25,14 +25,13 @@ def decoded(raw: bytes, source: str, encoding: str | None = None) -> tuple[str, 
 
     Raises EncodingRefused with the place of the first wrong byte, DataMalformed, DataEmpty.
     """
-    mark = next((mark for mark in _BYTE_ORDER_MARKS if raw.startswith(mark)), b"")
-    found = _BYTE_ORDER_MARKS[mark] if mark else encoding or _without_mark(raw)
-    body = raw[len(mark) :]
+    found, mark = encoding_of(raw, encoding)
+    body = raw[mark:]
     try:
         text = body.decode(found)
     except UnicodeDecodeError as error:
         line = body[: error.start].decode(found, "ignore").count("\n") + 1
-        offset = error.start + len(mark)
+        offset = error.start + mark
         raise EncodingRefused(source, found, line, offset, body[error.start]) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -44,6 +43,14 @@ def decoded(raw: bytes, source: str, encoding: str | None = None) -> tuple[str, 
     if not text.strip():
         raise DataEmpty(source, "is empty")
     return text, found
+
+
+def encoding_of(raw: bytes, encoding: str | None = None) -> tuple[str, int]:
+    """The encoding of a text that begins with ``raw``, as `decoded` finds it, and the length of its
+    byte-order mark."""
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if raw.startswith(mark)), b"")
+    found = _BYTE_ORDER_MARKS[mark] if mark else encoding or _without_mark(raw)
+    return found, len(mark)
 
 
 def delimiter_of(text: str, source: str) -> str:

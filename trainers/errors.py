@@ -7,6 +7,7 @@
     │   ├── BundledSetUnknown         sklearn:… that does not exist
     │   ├── DataEmpty                 no bytes, or only a header
     │   ├── TooFewRows
+    │   ├── TableTooLarge             it would not fit in memory
     │   ├── EncodingRefused           not of its encoding
     │   ├── DataMalformed            of no known form, ragged rows
     │   ├── ExtraMissing              Parquet or Excel without the extra that reads it
@@ -84,6 +85,22 @@ class TooFewRows(DataRefused):
     def __init__(self, source: str, rows: int, why: str) -> None:
         counted = "only one row" if rows == 1 else f"only {rows} rows"
         super().__init__(f"{source} has {counted} to train on; {why}.")
+
+
+class TableTooLarge(DataRefused):
+    """``fitting``: of how many rows a sample would fit."""
+
+    def __init__(self, source: str, rows: int, needed: int, memory: int, *, fitting: int) -> None:
+        sample = float(f"{fitting:.1e}")  # two digits: it is an estimate
+        super().__init__(
+            f"Training on {rows:,} rows of {source} takes about {_amount(needed)} of memory, "
+            f"and {_amount(memory)} are available. Train on a sample: sample = {sample:.0f} in "
+            f"the recipe (--sample {sample:.0f}), or allow more with --memory."
+        )
+
+
+def _amount(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 class EncodingRefused(DataRefused):

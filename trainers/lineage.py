@@ -10,18 +10,20 @@ from trainers.recipe import Recipe
 
 
 def lineage(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The recipe and its digest, the digest and number of rows of the data, the seed, and the
-    commit where there is one. Of the data's path only the file name is kept."""
-    document = recipe.to_json()
+    """The recipe and its digest, the digest and number of rows of the data, the seed, what was
+    sampled, and the commit where there is one. Of the data's path only the file name is kept."""
+    document, sampled = recipe.to_json(), dataset.sampled
     if not is_bundled(recipe.data):
         document["data"] = Path(recipe.data).name
     recorded: dict[str, Any] = {
         "recipe": document,
         "data_sha256": dataset.sha256,
-        "data_rows": len(dataset.frame),
+        "data_rows": len(dataset.frame) if sampled is None else sampled.of,
         "recipe_sha256": recipe.sha256,
         "seed": recipe.seed,
     }
+    if sampled is not None:
+        recorded["sample"] = sampled.to_json()
     commit = commit_of(recipe)
     if commit is not None:
         recorded["git_commit"] = commit

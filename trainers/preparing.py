@@ -14,9 +14,11 @@ from trainers.estimators import family_of
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, encoding_notes, plan
 from trainers.inferred import Inferred, inferred
+from trainers.memory import check_memory
 from trainers.preparation import DeclaredType, Preparation
 from trainers.recipe import Recipe
-from trainers.recipe_rules import metric_mistakes
+from trainers.recipe_rules import metric_mistakes, possible_tasks
+from trainers.sampling import SampleRule
 from trainers.split import Keys, Split, folds, read_keys, split_rows
 from trainers.target import Target, read_target, target_column
 from trainers.term_limits import term_limit
@@ -47,13 +49,19 @@ class Ready:
     folds: tuple[Split, ...]
 
 
-def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
+def prepare(recipe: Recipe, *, stage: Stage = silent, memory: int | None = None) -> Ready:
     """Read the data, choose and type the columns, divide the rows.
 
-    Raises a subclass of TrainingRefused.
+    A table that would take more than ``memory`` bytes is refused before it is read. Raises a
+    subclass of TrainingRefused.
     """
+    if memory is not None:
+        stage(f"estimating the memory for {recipe.data}")
+        check_memory(recipe, memory)
     stage(f"reading {recipe.data}")
-    dataset = read_dataset(recipe.data, recipe.file, as_text=_kept_texts(recipe))
+    dataset = read_dataset(
+        recipe.data, recipe.file, as_text=_kept_texts(recipe), sample=_sample(recipe)
+    )
     predicted = _target_column(dataset, recipe)
     target = _target(predicted, recipe)
     columns, signature, treatments = _columns(dataset, recipe, target)
@@ -84,6 +92,14 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
         split=split,
         folds=_folds(recipe, target, split, keys),
     )
+
+
+def _sample(recipe: Recipe) -> SampleRule | None:
+    if recipe.sample is None:
+        return None
+    tasks = possible_tasks(recipe.kind, recipe.task)
+    task = tasks[0] if len(tasks) == 1 else None
+    return SampleRule(recipe.sample, recipe.seed, recipe.target, task)
 
 
 def _target_column(dataset: Dataset, recipe: Recipe) -> Values:

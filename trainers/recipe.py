@@ -29,9 +29,10 @@ class Recipe:
     bundled set, whose target column is called ``target``. ``features`` are the columns to learn
     from (None: all except the target and the column of the split), ``exclude`` those to leave out.
     ``file`` says how the file of the data is written, where that is not found from its content.
-    ``test_size`` is the share of rows held out. ``gates`` are the conditions for a promotion, which
-    the registry checks. ``rollout`` is the path of the plan of a rollout to start instead of a
-    promotion; empty: none. ``strict``: a training with warnings is refused.
+    ``sample`` is the number of rows to train and evaluate on; None: all. ``test_size`` is the share
+    of rows held out. ``gates`` are the conditions for a promotion, which the registry checks.
+    ``rollout`` is the path of the plan of a rollout to start instead of a promotion; empty: none.
+    ``strict``: a training with warnings is refused.
     ``origin`` has the lines where the values were written.
 
     The constructor raises RecipeRefused, with all mistakes, for values that are not allowed.
@@ -50,6 +51,7 @@ class Recipe:
     split: SplitRule = DEFAULT_SPLIT
     search: Search | None = None
     file: FileSettings = FROM_CONTENT
+    sample: int | None = None
     test_size: float = 0.2
     seed: int = 0
     gates: tuple[str, ...] = ()
@@ -108,6 +110,8 @@ class Recipe:
             if values:
                 document[name] = list(values)
         document |= self.file.to_json()
+        if self.sample is not None:
+            document["sample"] = self.sample
         document |= {"test_size": self.test_size, "seed": self.seed}
         tables: dict[str, dict[str, Any]] = {
             "params": dict(self.params),

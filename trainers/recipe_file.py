@@ -220,6 +220,7 @@ _READERS: Mapping[str, _Read] = {
     "features": _Reader.texts,
     "exclude": _Reader.texts,
     "test_size": _Reader.number,
+    "sample": _Reader.whole,
     "seed": _Reader.whole,
     "params": _Reader.params,
     "columns": _Reader.columns,

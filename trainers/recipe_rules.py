@@ -22,6 +22,8 @@ from trainers.search_space import Search
 from trainers.split_rule import SplitRule
 
 MAX_SEED = 2**32 - 1
+LEAST_SAMPLE = 4
+"""Two rows to train on, and two to test on."""
 _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "linear": ("regression",),
     "logistic": ("classification",),
@@ -109,6 +111,12 @@ def _test_size(share: float) -> list[tuple[tuple[str], str]]:
     return [(("test_size",), f"test_size must be a share between 0 and 1, not {share}")]
 
 
+def _sample(rows: int | None) -> list[tuple[tuple[str], str]]:
+    if rows is None or rows >= LEAST_SAMPLE:
+        return []
+    return [(("sample",), f"sample must be a number of rows from {LEAST_SAMPLE}, not {rows}")]
+
+
 def _seed(seed: int) -> list[tuple[tuple[str], str]]:
     if 0 <= seed <= MAX_SEED:
         return []
@@ -162,6 +170,7 @@ _RULES: Mapping[str, Any] = {
     "kind": _kind,
     "task": _task,
     "test_size": _test_size,
+    "sample": _sample,
     "seed": _seed,
     "features": _features,
     "columns": _columns,

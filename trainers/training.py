@@ -32,6 +32,7 @@ def train(
     stage: Stage = silent,
     progress: Progress | None = None,
     cluster: Cluster | None = None,
+    memory: int | None = None,
 ) -> TrainedModel:
     """Read the data, fit on some of the rows, evaluate on the others.
 
@@ -39,11 +40,12 @@ def train(
     how much of it is done. The model that is returned is the one that was evaluated. The same
     recipe, data and seed give the same predictions and metrics on any number of cores, and on the
     workers of a ``cluster``, which try the candidates of a search and grow the trees of a forest.
+    A table is refused that would take more than ``memory`` bytes, by an estimate.
 
     Raises a subclass of TrainingRefused, ClusterFailed.
     """
     family = family_of(recipe.kind)
-    ready = prepare(recipe, stage=stage)
+    ready = prepare(recipe, stage=stage, memory=memory)
     target = ready.target
     train_rows, test_rows = ready.rows.take(ready.split.train), ready.rows.take(ready.split.test)
     estimator = family.build(target.task, recipe.params, recipe.seed)

@@ -16,3 +16,15 @@ class PromotionOptions:
     gates: tuple[str, ...] = ()
     reason: str | None = None
     plan: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """With what a training is made: the address of a Dask scheduler, and bytes of memory; None:
+    this process alone, and what is available."""
+
+    scheduler: str | None = None
+    memory: int | None = None
+
+
+IN_THIS_PROCESS = Means()

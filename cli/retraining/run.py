@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cli.cluster import on_cluster
 from cli.exits import SAID_NO, CommandFailed
+from cli.memory import memory_or_available
 from cli.retraining.inputs import Inputs
-from cli.retraining.options import PromotionOptions
+from cli.retraining.options import IN_THIS_PROCESS, Means, PromotionOptions
 from cli.retraining.report import RetrainReport
 from cli.retraining.rolling_out import ROLLOUTS, RolloutStart, moved_meanwhile
 from cli.splits import arms_in_words
@@ -44,14 +45,14 @@ class Run:
         stage: Stage,
         progress: Progress | None = None,
         *,
-        scheduler: str | None = None,
+        means: Means = IN_THIS_PROCESS,
     ) -> None:
         self._registry = registry
         self._recipe = recipe
         self._options = options
         self._stage = stage
         self._progress = progress
-        self._scheduler = scheduler
+        self._means = means
         self._inputs = Inputs.of(recipe.name, {"recipe_sha256": recipe.sha256})
         self.trained: TrainedModel | None = None
         self.report = RetrainReport(
@@ -110,9 +111,13 @@ class Run:
         from trainers.training import train
 
         self._stage("loading scikit-learn")
-        with on_cluster(self._scheduler, self._stage) as cluster:
+        with on_cluster(self._means.scheduler, self._stage) as cluster:
             model = self.trained = train(
-                self._recipe, stage=self._stage, progress=self._progress, cluster=cluster
+                self._recipe,
+                stage=self._stage,
+                progress=self._progress,
+                cluster=cluster,
+                memory=memory_or_available(self._means.memory),
             )
         # The data may have changed since its digest was read; what was trained on counts.
         self._set_inputs(model.lineage)

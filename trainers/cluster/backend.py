@@ -1,6 +1,6 @@
 """The backend by which joblib, and so scikit-learn, runs the tasks of a fit on a Dask cluster.
 
-docs/decisions/0081-training-on-a-cluster.md says why it is not joblib's own.
+docs/decisions/0081-clusters-and-samples.md says why it is not joblib's own.
 """
 
 import threading

@@ -565,3 +565,15 @@ def test_an_alias_that_was_split_meanwhile_stays_split(
     report = report_of(result)
     assert (report["outcome"], report["remark"]) == ("split_active", detail)
     assert service.promotions() == [1]
+
+
+def test_a_sample_makes_another_version_and_is_found_again(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    for _ in range(2):
+        sampled = retrain(hotswap, recipe, "--sample", "40")
+        assert sampled.exit_code == 0, sampled.stderr
+    first, second = service.versions["sales"]
+    assert "sample" not in first["lineage"]
+    assert second["lineage"]["sample"] == {"rows": 40, "of": 60, "stratified": False}

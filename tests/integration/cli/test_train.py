@@ -277,3 +277,25 @@ def test_a_training_on_a_cluster_uploads_the_same_version(
     first["lineage"].pop("parent_version", None)
     second["lineage"].pop("parent_version", None)
     assert second == first
+
+
+def test_a_table_that_does_not_fit_in_memory_is_refused_and_a_sample_of_it_trained_on(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    rows = [f"{x},{x % 3},{2 * x + 1}" for x in range(100_000)]
+    table.write_text("january,region,march\n" + "\n".join(rows) + "\n")
+    named = ("--name", "sales", "--memory", "5MB")
+    refused = hotswap(*arguments(table, *named))
+    sampled = hotswap(*arguments(table, *named, "--sample", "1000"))
+    assert refused.exit_code == 2
+    assert "rows of " in refused.stderr
+    assert "and 5.0 MB are available. Train on a sample: sample = " in refused.stderr
+    assert sampled.exit_code == 0, sampled.stderr
+    (received,) = service.of("POST", "/models/sales/versions")
+    lineage = json.loads(multipart(received)["metadata"][1])["lineage"]
+    assert lineage["sample"] == {"rows": 1_000, "of": 100_000, "stratified": False}
+    assert lineage["recipe"]["sample"] == 1_000
+    assert lineage["data_rows"] == 100_000
+    wrong = hotswap(*arguments(table, "--memory", "much"))
+    assert wrong.exit_code == 2
+    assert "'much' is not a size: write 500MB or 64GB." in wrong.stderr

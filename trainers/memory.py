@@ -1,0 +1,136 @@
+"""Estimates the memory that a training needs from the beginning of its data, and refuses a table
+that does not fit.
+
+docs/decisions/0081-clusters-and-samples.md has what the estimate is compared with.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from trainers.arrow_files import opened_batches, read_batches
+from trainers.bundled import is_bundled
+from trainers.columns import MAX_CATEGORIES
+from trainers.data import file_ending, parse_content
+from trainers.errors import DataRefused, TableTooLarge
+from trainers.excel import OLD_EXCEL, ZIP
+from trainers.file_settings import FileSettings
+from trainers.recipe import Recipe
+from trainers.unpacking import open_unpacked
+
+_HEAD = 2**20
+_SMALL = 2**20
+"""Bytes of a file that are not worth an estimate."""
+_MEMINFO = Path("/proc/meminfo")
+_GROUPS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+_NUMBER = 9
+"""Bytes of a number in pandas: 8, and one that says whether it is missing."""
+_TEXT = 60
+"""Bytes of a short text in Python, with the reference to it."""
+_READ = 7
+"""For each byte of text: the file, its text, Python's copy of that with 4 bytes for each character,
+and that of pandas."""
+_PARSED = 16
+"""Bytes of pandas' parser for each cell."""
+_KEPT = 4
+"""How often the table is kept: as read, typed, as a frame, and divided."""
+_PREPARED = 12
+"""Bytes of each feature of a row: 8, and 4 where an estimator has a copy of half the precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file with ``rows`` rows, about; the first of them as ``head``; ``written``: bytes of text
+    for each, 0 where the file has types."""
+
+    rows: int
+    head: pd.DataFrame
+    written: float
+
+
+def available() -> int | None:
+    """Bytes that this process may take: those free on this machine, or left in its control group.
+
+    None where the system does not tell.
+    """
+    found = []
+    with suppress(OSError, ValueError, KeyError):
+        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    for limit, used in _GROUPS:
+        with suppress(OSError, ValueError):  # "max": no limit
+            found.append(int(limit.read_text()) - int(used.read_text()))
+    return max(0, min(found)) if found else None
+
+
+def check_memory(recipe: Recipe, memory: int) -> None:
+    """Raise TableTooLarge where the training takes more than ``memory`` bytes, by an estimate."""
+    table = None if is_bundled(recipe.data) else table_of(Path(recipe.data), recipe.file)
+    if table is None:
+        return
+    copies = 1 if recipe.search is None else joblib.cpu_count()
+    each = bytes_of_row(table, copies)
+    rows = table.rows if recipe.sample is None else min(recipe.sample, table.rows)
+    needed = int(rows * each)
+    if needed > memory:
+        raise TableTooLarge(recipe.data, rows, needed, memory, fitting=int(memory / each))
+
+
+def table_of(path: Path, settings: FileSettings) -> Table | None:
+    """How large the file is. None where it is small, or an Excel workbook, which has at most
+    1,048,576 rows; or where it cannot be read, which its reading reports."""
+    try:
+        if path.stat().st_size < _SMALL:
+            return None
+        with open_unpacked(path) as stream:
+            head = stream.read(_HEAD)
+        if head.startswith((ZIP, OLD_EXCEL)):
+            return None
+        with path.open("rb") as file:
+            batches = opened_batches(path, file.read(_HEAD))
+        if batches is not None:
+            rows, frame = read_batches(batches)
+            return Table(rows, frame, 0)
+        whole = head[: head.rfind(b"\n") + 1]
+        read = parse_content(whole, file_ending(path), str(path), settings, ())
+    except (OSError, DataRefused):
+        return None
+    written = len(whole) / max(1, len(read.frame))
+    return Table(int(_unpacked_size(path) / written), read.frame, written)
+
+
+def bytes_of_row(table: Table, copies: int) -> float:
+    """The bytes of memory for each row at the peak of a training, of which ``copies`` parts are
+    fitted at a time."""
+    kinds = {name: _is_number(kind) for name, kind in table.head.dtypes.items()}
+    numbers = sum(kinds.values())
+    texts = [name for name, is_number in kinds.items() if not is_number]
+    frame = _NUMBER * numbers + _TEXT * len(texts)
+    parsed = _PARSED * len(kinds) if table.written else 0
+    features = numbers + sum(_features(table.head[name]) for name in texts)
+    fitting = _KEPT * frame + copies * (frame + _PREPARED * features)
+    return max(frame + _READ * table.written + parsed, fitting)
+
+
+def _features(texts: "pd.Series[Any]") -> int:
+    categories = int(texts.nunique())
+    return categories if categories <= MAX_CATEGORIES else 1
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind))
+
+
+def _unpacked_size(path: Path) -> int:
+    with open_unpacked(path) as stream:
+        return sum(map(len, iter(lambda: stream.read(_HEAD), b"")))
