@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -49,6 +49,9 @@ deploy-check: .venv/test deploy-programs ## Start every deployment of deploy/, p
 
 test-faults: .venv/test ## Inject kills, power failures and disk errors at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
+
+test-hosts: .venv/test ## Stop, kill and cut off three hosts for ten minutes, and check every reply; HOSTS='--seconds 60'
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m tests.hosts.chaos $(HOSTS)
 
 browser-programs: ## Install Chromium if this machine has none, with apt-get (as root)
 	@command -v chromium > /dev/null || { apt-get update -qq && \

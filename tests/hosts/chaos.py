@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchmarks.service import upload
 from benchmarks.swap import Target, constant_model
 from tests.hosts.callers import Caller, Predictor, Witness
 from tests.hosts.disturbances import Disturber
-from tests.hosts.hosts import SERVE, Cluster, cluster
+from tests.hosts.hosts import SERVE, Cluster, cluster, control
 from tests.hosts.links import are_possible
 from tests.hosts.operators import Archiver, Operator, Promoter, Revoker
 from tests.hosts.record import Record, Verdict, judge, report
@@ -37,6 +37,8 @@ QUIET = 0.15
 """The share of the time without disturbances, at the beginning and again at the end."""
 CONTROLS: Mapping[str, Sequence[str | Path]] = {
     "none": SERVE,
+    "no lease": control("tests.hosts.without_lease"),
+    "no acknowledgements": control("tests.hosts.without_acknowledgements"),
 }
 
 
@@ -63,9 +65,14 @@ def chaos(
     lease: int = 4,
     command: Sequence[str | Path] = SERVE,
     networks: bool = False,
+    only: Collection[str] = (),
 ) -> Outcome:
     """Run three hosts with files in ``folder``, disturb them for ``seconds``, and check every
-    reply. ``networks``: each host has a network of its own. Raises HostFailed."""
+    reply. ``networks``: each host has a network of its own; ``only``: the kinds of disturbances,
+    if not all.
+
+    Raises HostFailed.
+    """
     settings = {"HOTSWAP_LEASE_SECONDS": str(lease), "HOTSWAP_AUTH_FAILURES": "0"}
     with cluster(folder, command=command, networks=networks, **settings) as running:
         archived = max(2, int(seconds / 20))
@@ -85,7 +92,7 @@ def chaos(
         )
         operators: list[Operator] = [*promoters, revoker, archiver]
         callers = _callers(running, max(1.0, lease / 3), revoker, archiver)
-        disturbers = [Disturber(h, seed + 20 + h.number, lease) for h in running.hosts]
+        disturbers = [Disturber(h, seed + 20 + h.number, lease, only) for h in running.hosts]
         _run(seconds, callers, operators, disturbers)
     predictors = [caller for caller in callers if isinstance(caller, Predictor)]
     verdict = judge(
@@ -174,6 +181,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
     parser.add_argument("--lease", type=int, default=4)
     parser.add_argument("--control", choices=CONTROLS, default="none")
+    parser.add_argument("--only", nargs="+", default=(), help="Kinds of disturbances.")
     parser.add_argument("--keep", type=Path, help="An empty folder for the files and the logs.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hotswap-hosts-", dir=in_memory()) as own:
@@ -184,6 +192,7 @@ def main() -> int:
             lease=given.lease,
             command=CONTROLS[given.control],
             networks=are_possible(),
+            only=given.only,
         )
     sys.stdout.write(f"seed             {given.seed}\n{outcome.lines()}\n")
     if given.control != "none":

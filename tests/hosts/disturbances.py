@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from tests.hosts.hosts import Host, HostFailed
@@ -19,16 +19,18 @@ _GONE_SECONDS = 120.0
 class Disturber(threading.Thread):
     """Disturbs ``host`` again and again until it is told to end, and mends it each time.
 
-    Half of the outages last longer than a ``lease`` of that many seconds.
+    Half of the outages last longer than a ``lease`` of that many seconds. ``only``: the kinds of
+    disturbances, if not all.
     """
 
-    def __init__(self, host: Host, seed: int, lease: float) -> None:
+    def __init__(self, host: Host, seed: int, lease: float, only: Collection[str] = ()) -> None:
         super().__init__(daemon=True, name=f"disturber of {host.number}")
         self.outages: list[Outage] = []
         self.fault: Exception | None = None
         self._host = host
         self._random = random.Random(seed)
         self._lease = lease
+        self._only = only
         self._ends = threading.Event()
 
     def end(self) -> None:
@@ -36,7 +38,7 @@ class Disturber(threading.Thread):
         self._ends.set()
 
     def run(self) -> None:
-        ways = [*self._ways()]
+        ways = [way for way in self._ways() if not self._only or way[0] in self._only]
         while not self._ends.wait(self._random.uniform(0.3, 2.5) * self._lease):
             kind, disturb, mend = self._random.choice(ways)
             start = time.monotonic()
