@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.service import upload
 from benchmarks.swap import Target, constant_model
 from tests.hosts.callers import Caller, Predictor, Witness
-from tests.hosts.disturbances import Disturber
+from tests.hosts.disturbances import LASTS, Disturber
 from tests.hosts.hosts import SERVE, Cluster, cluster, control
 from tests.hosts.links import are_possible
 from tests.hosts.operators import Archiver, Operator, Promoter, Revoker
@@ -65,11 +65,12 @@ def chaos(
     lease: int = 4,
     command: Sequence[str | Path] = SERVE,
     networks: bool = False,
+    lasts: Sequence[float] = LASTS,
     only: Collection[str] = (),
 ) -> Outcome:
     """Run three hosts with files in ``folder``, disturb them for ``seconds``, and check every
-    reply. ``networks``: each host has a network of its own; ``only``: the kinds of disturbances,
-    if not all.
+    reply. ``networks``: each host has a network of its own; ``lasts``: how long a disturbance
+    lasts, in leases; ``only``: the kinds of disturbances, if not all.
 
     Raises HostFailed.
     """
@@ -92,7 +93,10 @@ def chaos(
         )
         operators: list[Operator] = [*promoters, revoker, archiver]
         callers = _callers(running, max(1.0, lease / 3), revoker, archiver)
-        disturbers = [Disturber(h, seed + 20 + h.number, lease, only) for h in running.hosts]
+        disturbers = [
+            Disturber(host, seed + 20 + host.number, lease, lasts=lasts, only=only)
+            for host in running.hosts
+        ]
         _run(seconds, callers, operators, disturbers)
     predictors = [caller for caller in callers if isinstance(caller, Predictor)]
     verdict = judge(

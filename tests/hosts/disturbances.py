@@ -5,13 +5,15 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from tests.hosts.hosts import Host, HostFailed
 from tests.hosts.proxies import Cut
 from tests.hosts.record import Outage
 
+LASTS = (0.3, 0.8, 1.3, 2.5)
+"""How long a disturbance lasts, in leases."""
 _GONE_SECONDS = 120.0
 """How long a host may take until it takes traffic again."""
 
@@ -19,18 +21,26 @@ _GONE_SECONDS = 120.0
 class Disturber(threading.Thread):
     """Disturbs ``host`` again and again until it is told to end, and mends it each time.
 
-    Half of the outages last longer than a ``lease`` of that many seconds. ``only``: the kinds of
-    disturbances, if not all.
+    ``lasts``: how long, in leases of ``lease`` seconds; ``only``: the kinds of disturbances, if not
+    all.
     """
 
-    def __init__(self, host: Host, seed: int, lease: float, only: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        host: Host,
+        seed: int,
+        lease: float,
+        *,
+        lasts: Sequence[float] = LASTS,
+        only: Collection[str] = (),
+    ) -> None:
         super().__init__(daemon=True, name=f"disturber of {host.number}")
         self.outages: list[Outage] = []
         self.fault: Exception | None = None
         self._host = host
         self._random = random.Random(seed)
         self._lease = lease
-        self._only = only
+        self._lasts, self._only = lasts, only
         self._ends = threading.Event()
 
     def end(self) -> None:
@@ -44,7 +54,7 @@ class Disturber(threading.Thread):
             start = time.monotonic()
             try:
                 disturb()
-                self._ends.wait(self._random.choice((0.3, 0.8, 1.3, 2.5)) * self._lease)
+                self._ends.wait(self._random.choice(self._lasts) * self._lease)
                 mend()
                 self._wait_well()
             except HostFailed as error:

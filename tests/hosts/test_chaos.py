@@ -26,6 +26,14 @@ def test_no_reply_is_stale_and_none_fails_at_a_host_that_is_well(tmp_path: Path)
 
 @pytest.mark.parametrize("name", [name for name in CONTROLS if name != "none"])
 def test_without_a_part_of_the_protocol_some_reply_is_stale(tmp_path: Path, name: str) -> None:
-    outcome = chaos(tmp_path, seconds=30, seed=1, lease=2, command=CONTROLS[name], only=CUTS)
+    outcome = chaos(
+        tmp_path,
+        seconds=30,
+        seed=1,
+        lease=2,
+        command=CONTROLS[name],
+        lasts=(3.0,),
+        only=CUTS,
+    )
 
     assert outcome.verdict.wrong, outcome.lines()
