@@ -28,8 +28,9 @@ from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, free_port
 SERVE: Sequence[str | Path] = (BIN / "hotswap", "serve")
 START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
-_READY_IN_A_ROW = 6
-"""Requests to /readyz, each on a connection of its own, so that every worker is asked."""
+_READY_IN_A_ROW = 16
+"""Requests to /readyz, each on a connection of its own: with two workers one of them gets none of
+them once in 32,768 times. Connections to one that does not accept yet wait."""
 
 
 class HostFailed(Exception):
@@ -75,7 +76,7 @@ class Host:
         """Whether every worker takes traffic, as far as some requests show."""
         with suppress(requests.RequestException):
             return all(
-                requests.get(f"{self.url}/readyz", timeout=5).ok for _ in range(_READY_IN_A_ROW)
+                requests.get(f"{self.url}/readyz", timeout=2).ok for _ in range(_READY_IN_A_ROW)
             )
         return False
 

@@ -97,6 +97,7 @@ class Verdict:
     ended: int
     """Permissions that were ended."""
     outages: Mapping[str, int]
+    all_outages: Sequence[Outage]
     well: Sequence[float] = field(default=())
     """Seconds of the moves that no outage touched."""
     lost: Sequence[float] = field(default=())
@@ -142,6 +143,7 @@ def judge(record: Record) -> Verdict:
         uses=len(record.uses),
         ended=len({id(u.permission) for u in record.uses if u.permission.ended < math.inf}),
         outages=Counter(outage.kind for outage in record.outages),
+        all_outages=record.outages,
         well=well,
         lost=lost,
         moves=len(record.moves),
@@ -189,6 +191,8 @@ def report(verdict: Verdict) -> str:
         lines.append(f"  {name:<14} {figures}{len(took)} promotions")
     for kind in ("unexplained", "stale", "torn", "backwards"):
         for host, reply in getattr(verdict, kind)[:SHOWN]:
-            lines.append(f"{kind}: host {host}, {reply}")
+            before = [o for o in verdict.all_outages if o.host == host and o.end < reply.start]
+            last = max(before, key=lambda outage: outage.end, default=None)
+            lines.append(f"{kind}: host {host}, {reply}, after {last}")
     lines += [f"after an end: {use}" for use in verdict.late[:SHOWN]]
     return "\n".join(lines)
