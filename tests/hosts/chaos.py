@@ -33,6 +33,8 @@ SHELF = "shelf"
 VERSIONS = 4
 PREDICTORS = 2
 """Clients for each host and model."""
+_SWITCH_SECONDS = 0.0005
+"""The proxies and the clients share a process: each byte would wait 5 ms for its turn."""
 QUIET = 0.15
 """The share of the time without disturbances, at the beginning and again at the end."""
 CONTROLS: Mapping[str, Sequence[str | Path]] = {
@@ -74,6 +76,7 @@ def chaos(
 
     Raises HostFailed.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     settings = {"HOTSWAP_LEASE_SECONDS": str(lease), "HOTSWAP_AUTH_FAILURES": "0"}
     with cluster(folder, command=command, networks=networks, **settings) as running:
         archived = max(2, int(seconds / 20))
@@ -94,7 +97,7 @@ def chaos(
         operators: list[Operator] = [*promoters, revoker, archiver]
         callers = _callers(running, max(1.0, lease / 3), revoker, archiver)
         disturbers = [
-            Disturber(host, seed + 20 + host.number, lease, lasts=lasts, only=only)
+            Disturber(running, host, seed + 20 + host.number, lease, lasts=lasts, only=only)
             for host in running.hosts
         ]
         _run(seconds, callers, operators, disturbers)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
-from tests.hosts.hosts import Host, HostFailed
+from tests.hosts.hosts import Cluster, Host, HostFailed
 from tests.hosts.proxies import Cut
 from tests.hosts.record import Outage
 
@@ -27,6 +27,7 @@ class Disturber(threading.Thread):
 
     def __init__(
         self,
+        cluster: Cluster,
         host: Host,
         seed: int,
         lease: float,
@@ -37,7 +38,7 @@ class Disturber(threading.Thread):
         super().__init__(daemon=True, name=f"disturber of {host.number}")
         self.outages: list[Outage] = []
         self.fault: Exception | None = None
-        self._host = host
+        self._cluster, self._host = cluster, host
         self._random = random.Random(seed)
         self._lease = lease
         self._lasts, self._only = lasts, only
@@ -64,16 +65,21 @@ class Disturber(threading.Thread):
                 self.outages.append(Outage(self._host.number, kind, start, time.monotonic()))
 
     def _wait_well(self) -> None:
-        """Wait until the host takes traffic with all its workers. Raises HostFailed."""
+        """Wait until the host has renewed its lease and takes traffic with all its workers. Raises
+        HostFailed."""
         deadline = time.monotonic() + _GONE_SECONDS
-        while len(self._host.workers()) < self._workers or not self._host.is_ready():
+        before = self._beats()
+        while self._beats() == before or not self._is_whole():
             if time.monotonic() > deadline:
                 raise HostFailed(f"host {self._host.number} does not take traffic again")
             time.sleep(0.05)
 
-    @property
-    def _workers(self) -> int:
-        return int(self._host.environment["HOTSWAP_WORKERS"])
+    def _beats(self) -> int:
+        return self._cluster.beats(self._host.number)
+
+    def _is_whole(self) -> bool:
+        wanted = int(self._host.environment["HOTSWAP_WORKERS"])
+        return len(self._host.workers()) == wanted and self._host.is_ready()
 
     def _ways(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
         """Kinds of disturbances, with what disturbs and what mends."""

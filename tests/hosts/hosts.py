@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import requests
 from sqlalchemy import make_url
 
@@ -149,6 +150,13 @@ class Cluster:
     database_url: str
     token: str = ADMIN_TOKEN
 
+    def beats(self, number: int) -> int:
+        """How often the host with this number has renewed its lease."""
+        with psycopg.connect(self.database_url.replace("+psycopg", "")) as connection:
+            query = "SELECT beats FROM hosts WHERE host = %s"
+            row = connection.execute(query, (host_name(number),)).fetchone()
+        return -1 if row is None else int(row[0])
+
 
 @contextmanager
 def cluster(
@@ -182,7 +190,7 @@ def cluster(
             settings = {
                 "HOTSWAP_DATA": str(_data_folder(folder, number)),
                 "HOTSWAP_DATABASE_URL": _through(wire, database),
-                "HOTSWAP_HOST_NAME": f"host-{number}",
+                "HOTSWAP_HOST_NAME": host_name(number),
                 "HOTSWAP_HOST": "127.0.0.1" if link is None else link.host_address,
                 "HOTSWAP_PORT": str(port),
                 "HOTSWAP_WORKERS": str(workers),
@@ -204,6 +212,11 @@ def cluster(
         yield Cluster(tuple(made), database)
         for host in made:  # none may wait for another one that has been stopped
             host.wire.restore()
+
+
+def host_name(number: int) -> str:
+    """How the host calls itself in the database."""
+    return f"host-{number}"
 
 
 def control(module: str) -> list[str | Path]:

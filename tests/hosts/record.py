@@ -83,7 +83,8 @@ class Record:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The number of replies, and the wrong ones. ``failed``: those that failed, by the kind of
-    outage of their host at that time; ``unexplained``: those that failed without one."""
+    outage of their host at that time or at most a lease before; ``unexplained``: those that failed
+    without one."""
 
     replies: int
     failed: Mapping[str, int]
@@ -118,7 +119,8 @@ def judge(record: Record) -> Verdict:
     """Check every reply of every host.
 
     The replies of all hosts for one model are checked against the answered moves of its alias. A
-    move that was repeated may have taken effect since its first request.
+    move that was repeated may have taken effect since its first request. A reply may fail until a
+    lease after an outage: TCP sends again what was lost the later, the longer it was cut off.
     """
     found: dict[str, list[tuple[int, Reply]]] = {
         kind: [] for kind in ("unexplained", "torn", "stale", "backwards")
@@ -129,7 +131,7 @@ def judge(record: Record) -> Verdict:
         of_host = [outage for outage in record.outages if outage.host == host]
         verdict = check(replies, moves, record.answers[model])
         for reply in verdict.failed:
-            kinds = {one.kind for one in of_host if one.touches(reply.start, reply.end)}
+            kinds = _excuses(of_host, reply, record.lease)
             failed.update(kinds)
             if not kinds:
                 found["unexplained"].append((host, reply))
@@ -149,6 +151,14 @@ def judge(record: Record) -> Verdict:
         moves=len(record.moves),
         **found,
     )
+
+
+def _excuses(outages: Sequence[Outage], reply: Reply, lease: float) -> set[str]:
+    """The kinds of the outages during which the reply failed, or shortly after which."""
+    during = {one.kind for one in outages if one.touches(reply.start, reply.end)}
+    return during or {
+        f"after {one.kind}" for one in outages if one.touches(reply.start - lease, reply.end)
+    }
 
 
 def _durations(record: Record) -> tuple[list[float], list[float]]:

@@ -61,6 +61,7 @@ def test_an_outage_excuses_no_stale_reply() -> None:
     [
         (Outage(2, "killed", 4, 6), True),
         (Outage(2, "killed", 6, 7), False),
+        (Outage(2, "killed", 0.5, 1.5), False),
         (Outage(3, "killed", 4, 6), False),
     ],
 )
@@ -71,6 +72,13 @@ def test_a_failed_reply_is_excused_by_an_outage_of_its_own_host_at_its_time(
 
     assert verdict.clean == excused
     assert verdict.failed == ({"killed": 1} if excused else {})
+
+
+def test_a_host_may_fail_for_a_lease_after_an_outage() -> None:
+    verdict = judged(reply(5, 0, status=503), outages=(Outage(2, "no route", 1, 2.5),))
+
+    assert verdict.clean
+    assert verdict.failed == {"after no route": 1}
 
 
 def test_a_request_by_a_permission_that_had_ended_is_late() -> None:
