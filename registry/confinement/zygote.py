@@ -8,6 +8,7 @@ reply is the child's process id in four bytes, 0 where there is none. The status
 the child ended; closing its other end kills the child. The end of FD ends everything.
 """
 
+import gc
 import importlib
 import os
 import selectors
@@ -79,6 +80,9 @@ def main() -> None:
         plan = _make_plan()
         with suppress(BrokenPipeError):  # the parent has ended, and needs no answer
             Channel(control.fileno()).send(msgspec.json.encode(Ready(plan.missing)))
+        # A child that looked through all of this for garbage would copy every page of it.
+        gc.collect()
+        gc.freeze()
         Zygote(control, plan).serve()
 
 

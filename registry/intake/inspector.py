@@ -44,6 +44,8 @@ WAIT_SECONDS = 20.0
 """How long an upload waits for its turn."""
 MODULES = (
     "registry.intake.child",
+    "registry.formats.skops_format",
+    "encodings.cp437",
     "joblib",
     "pandas",
     "skl2onnx",

@@ -14,7 +14,6 @@ import pytest
 import requests
 
 from tests.faults.strace import Strace
-from tests.marks import first_fast
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import BIN, Server, free_port, running
 
@@ -170,7 +169,8 @@ SPARED = {
 }
 
 
-@pytest.mark.parametrize("name", first_fast(FAULTS))
+@pytest.mark.slow  # test_failing_calls.py has the same faults, one call at a time
+@pytest.mark.parametrize("name", FAULTS)
 def test_a_failing_disk_is_reported_while_predictions_continue_and_writes_recover(
     server: Server, attached: None, name: str
 ) -> None:
@@ -196,6 +196,7 @@ def test_a_failing_disk_is_reported_while_predictions_continue_and_writes_recove
     assert server.hotswap("history", "--verify").returncode == 0
 
 
+@pytest.mark.slow  # test_failing_calls.py has uploads without room
 def test_an_upload_that_does_not_fit_is_refused_and_the_next_smaller_one_accepted(
     server: Server,
 ) -> None:

@@ -1,5 +1,6 @@
 """A fresh, migrated database for each test, on SQLite and on a real PostgreSQL."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 
 from registry.storage.database import Database
 from tests.postgresql import PostgreSql, running_postgresql, upgrade_and_close
+
+_ABOUT_DATABASES = {"test_database.py", "test_online_migrations.py", "test_schema.py"}
+_WRITERS_MEET = re.compile("concurrent|simultaneous|same_time|of_two|two_keepers|two_servers")
+"""In the names of tests."""
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +35,19 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave all but the first case of each test on PostgreSQL to ``make test-slow``: what the cases
-    of a test differ in is hardly ever what the databases differ in, and each makes a new one."""
+    """Leave most tests on PostgreSQL to ``make test-slow``, where each makes a new database; their
+    form on SQLite stays. ``make test`` has there the first test of each file, so that each table is
+    used, and the first case of those that are about what the databases differ in."""
     seen = set()
     for item in items:
         cases = getattr(item, "callspec", None)
-        if cases is not None and cases.params.get("backend") == "postgresql":
-            test = item.nodeid.partition("[")[0]
-            if test in seen:
-                item.add_marker(pytest.mark.slow)
-            seen.add(test)
+        if cases is None or cases.params.get("backend") != "postgresql":
+            continue
+        test, file = item.nodeid.partition("[")[0], item.path.name
+        differ = file in _ABOUT_DATABASES or _WRITERS_MEET.search(item.name) is not None
+        if test in seen or (file in seen and not differ):
+            item.add_marker(pytest.mark.slow)
+        seen |= {test, file}
 
 
 @pytest.fixture

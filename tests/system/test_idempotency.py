@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.marks import first_fast
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import Server
 
@@ -35,7 +36,7 @@ def keyed(server: Server) -> None:
             server.call("POST", f"/models/keyed/{number}/promote").raise_for_status()
 
 
-@pytest.mark.parametrize("verb", ["upload", "promote", "rollback"])
+@pytest.mark.parametrize("verb", first_fast(["upload", "promote", "rollback"]))
 def test_twenty_concurrent_requests_with_one_key_have_one_effect(server: Server, verb: str) -> None:
     before = server.call("GET", "/models/keyed/history").json()["total"]
 

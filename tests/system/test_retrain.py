@@ -59,7 +59,8 @@ def happened(server: Server, name: str) -> list[str]:
 ONCE = ["model_created", "registered", "promoted"]
 
 
-@pytest.mark.parametrize("stage", [pytest.param("uploading", marks=pytest.mark.slow), "promoting"])
+@pytest.mark.slow  # integration/cli/test_retrain.py has a run interrupted at any request
+@pytest.mark.parametrize("stage", ["uploading", "promoting"])
 def test_a_killed_run_repeated_makes_one_version_and_one_promotion(
     server: Server, tmp_path: Path, stage: str
 ) -> None:

@@ -4,11 +4,12 @@ import pytest
 
 from benchmarks.swap import PROTOCOLS, Target, constant_model, swap
 from benchmarks.swap_record import check
+from tests.marks import first_fast
 from tests.system.models import upload
 from tests.system.real_server import Server
 
 
-@pytest.mark.parametrize("splits", [False, True])
+@pytest.mark.parametrize("splits", first_fast([False, True]))
 def test_no_reply_fails_or_is_stale_while_an_alias_alternates(server: Server, splits: bool) -> None:
     model = "split-and-moved" if splits else "to-and-fro"
     answers: dict[int, object] = {

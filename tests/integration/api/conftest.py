@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import logging
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -165,7 +166,8 @@ class Service:
     def stored(self) -> set[str]:
         """Every file of the blob store, by its path in it."""
         root = self.data / "blobs"
-        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+        found = (f"{folder}/{name}" for folder, _, names in os.walk(root) for name in names)
+        return {path.removeprefix(f"{root}/") for path in found}
 
     def lose(self, blobs: set[str]) -> None:
         """Delete files of the blob store, as a careless operator would."""

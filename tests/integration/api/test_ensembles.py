@@ -23,6 +23,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from tests.marks import first_fast
+
 CLASSIFIERS = [("linear", LogisticRegression()), ("bayes", GaussianNB())]
 REGRESSORS = [("linear", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3))]
 SCALING = Pipeline([("none", "passthrough"), ("scale", StandardScaler())])
@@ -43,7 +45,7 @@ ENSEMBLES = [
 DUMPS = {"joblib": joblib.dump, "skops": skops.io.dump}
 
 
-@pytest.mark.parametrize("format_", DUMPS)
+@pytest.mark.parametrize("format_", first_fast(DUMPS))
 @pytest.mark.parametrize("model", ENSEMBLES, ids=lambda model: type(model).__name__)
 def test_a_model_fitted_on_a_data_frame_predicts_by_column_names(admin, fresh_name, model, format_):
     draws = np.random.default_rng(5)

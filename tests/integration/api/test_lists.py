@@ -8,6 +8,7 @@ import pytest
 
 from registry.storage.history import record
 from tests.integration.api.conftest import check_problem, new_name
+from tests.marks import each_once
 
 
 def read_all(caller, path, page_size=7, **query):
@@ -69,22 +70,19 @@ def test_paging_through_a_history_during_writes_returns_every_event_once(service
     assert before <= set(numbers)
 
 
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [
-        (None, [7, 6, 5, 4, 3, 2, 1]),
-        ("version", [1, 2, 3, 4, 5, 6, 7]),
-        ("-created_at", [7, 6, 5, 4, 3, 2, 1]),
-        ("metrics.rmse", [3, 7, 4, 1, 5, 6, 2]),
-        ("-metrics.rmse", [5, 7, 4, 1, 3, 6, 2]),
-        ("metrics.unknown", [7, 6, 5, 4, 3, 2, 1]),
-    ],
-)
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 8])
-def test_cursors_and_page_numbers_list_versions_in_the_same_order(
-    admin, metrics, sort, expected, size
-):
-    query = {} if sort is None else {"sort": sort}
+ORDERS = {
+    None: [7, 6, 5, 4, 3, 2, 1],
+    "version": [1, 2, 3, 4, 5, 6, 7],
+    "-created_at": [7, 6, 5, 4, 3, 2, 1],
+    "metrics.rmse": [3, 7, 4, 1, 5, 6, 2],
+    "-metrics.rmse": [5, 7, 4, 1, 3, 6, 2],
+    "metrics.unknown": [7, 6, 5, 4, 3, 2, 1],
+}
+
+
+@pytest.mark.parametrize(("sort", "size"), each_once(ORDERS, [1, 2, 3, 5, 7, 8]))
+def test_cursors_and_page_numbers_list_versions_in_the_same_order(admin, metrics, sort, size):
+    query, expected = {} if sort is None else {"sort": sort}, ORDERS[sort]
     path = f"/models/{metrics}/versions"
     by_page = []
     for page in range(1, 9):

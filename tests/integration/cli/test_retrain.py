@@ -13,6 +13,7 @@ from cli.retrain import patient
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_registry import FakeRegistry
 from tests.integration.cli.fake_service import Answer, problem, running
+from tests.marks import each_once
 
 PATH = "/models/sales"
 
@@ -116,17 +117,18 @@ REQUESTS = 8
 that it does not send, so that the last cut comes after all is done."""
 
 
-@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-@pytest.mark.parametrize("keys", [True, False], ids=["at once", "a day later"])
-@pytest.mark.parametrize("at", range(1, REQUESTS + 1))
+HOW = ["done, at once", "not done, at once", "done, a day later", "not done, a day later"]
+
+
+@pytest.mark.parametrize(("at", "how"), each_once(range(1, REQUESTS + 1), HOW))
 def test_a_run_interrupted_at_any_request_and_repeated_ends_the_same(
-    hotswap: Hotswap, service: FakeRegistry, recipe: Path, *, at: int, keys: bool, done: bool
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, at: int, how: str
 ) -> None:
-    service.hang_up_at, service.done = at, done
+    service.hang_up_at, service.done = at, how.startswith("done")
     cut = retrain(hotswap, recipe)
     assert cut.exit_code == (3 if at < REQUESTS else 0), cut.stderr
     service.hang_up_at = None
-    if not keys:
+    if how.endswith("a day later"):
         service.forget_keys()
     again = retrain(hotswap, recipe, "--json")
     assert again.exit_code == 0, again.stderr

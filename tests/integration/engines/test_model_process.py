@@ -40,6 +40,7 @@ from registry.signature import Column, Output, Signature
 from tests.attacks.onnx_graphs import looping
 from tests.integration.engines.hostile_models import CLASSES, NUMBERS, SIGNATURE
 from tests.integration.registry.models import FRAME, MODELS, X
+from tests.marks import first_fast
 from tests.processes import children, confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.engines.hostile_models"
@@ -84,7 +85,7 @@ def serving(spawner, model, signature, format_="skops", **options):
     return ModelProcess(spawner, lambda: io.BytesIO(content), format_, signature, **options)
 
 
-@pytest.mark.parametrize("format_", ["skops", "joblib"])
+@pytest.mark.parametrize("format_", first_fast(["skops", "joblib"]))
 @pytest.mark.parametrize("name", MODELS)
 def test_predictions_equal_scikit_learn_s_to_the_last_bit(spawner, name, format_):
     model = MODELS[name]

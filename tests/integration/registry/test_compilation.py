@@ -51,6 +51,7 @@ from tests.integration.registry.shops import (
     preparation,
     signature_of,
 )
+from tests.marks import each_once, first_fast
 from trainers.recipe import Recipe
 from trainers.training import train
 
@@ -133,27 +134,26 @@ def test_the_recipe_of_every_example_compiles(example):
     ],
     ids=["linear", "ridge", "tree", "forest"],
 )
-@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("sparse", first_fast([True, False]))
 def test_a_regression_on_columns_of_every_type(final, exact, sparse):
     model = make_pipeline(preparation(sparse=sparse), final).fit(FRAME, TARGET)
 
     assert distance(*compiled(model)) <= exact
 
 
-@pytest.mark.parametrize("labels", LABELS)
-@pytest.mark.parametrize(
-    ("final", "exact"),
-    [
-        (LogisticRegression(max_iter=2000), EXACT),
-        (DecisionTreeClassifier(min_samples_leaf=4, random_state=0), SHARES),
-        (RandomForestClassifier(20, min_samples_leaf=3, random_state=0), SHARES),
-        (ExtraTreesClassifier(10, random_state=0), SHARES),
-        (RidgeClassifier(), 0),
-        (LinearSVC(), 0),
-    ],
-    ids=["logistic", "tree", "forest", "extra-trees", "ridge", "svc"],
-)
-def test_a_classification_on_columns_of_every_type(final, exact, labels):
+CLASSIFIERS = {
+    "logistic": (LogisticRegression(max_iter=2000), EXACT),
+    "tree": (DecisionTreeClassifier(min_samples_leaf=4, random_state=0), SHARES),
+    "forest": (RandomForestClassifier(20, min_samples_leaf=3, random_state=0), SHARES),
+    "extra-trees": (ExtraTreesClassifier(10, random_state=0), SHARES),
+    "ridge": (RidgeClassifier(), 0),
+    "svc": (LinearSVC(), 0),
+}
+
+
+@pytest.mark.parametrize(("kind", "labels"), each_once(CLASSIFIERS, LABELS))
+def test_a_classification_on_columns_of_every_type(kind, labels):
+    final, exact = CLASSIFIERS[kind]
     model = make_pipeline(preparation(), final).fit(FRAME, LABELS[labels])
 
     own, other = compiled(model)

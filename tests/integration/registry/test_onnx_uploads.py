@@ -96,7 +96,10 @@ def rows_of(estimator):
     return X.astype(np.float32) if frame is None else frame
 
 
-@pytest.mark.parametrize("zipmap", [False, True], ids=["tensor", "zipmap"])
+@pytest.mark.parametrize(
+    "zipmap",
+    [pytest.param(False, id="tensor"), pytest.param(True, id="zipmap", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", list(TRAINED))
 def test_an_exported_model_predicts_as_scikit_learn_does(name, zipmap, look, serve):
     estimator = TRAINED[name]

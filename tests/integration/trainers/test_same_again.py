@@ -14,6 +14,7 @@ import skops.io
 
 from hotswap.fitted.deterministic_skops import to_bytes
 from registry.formats.reading import read_model
+from tests.marks import first_fast
 from trainers.model_kinds import LIBRARY_KINDS
 from trainers.preparation import Preparation
 from trainers.recipe import Recipe
@@ -101,7 +102,7 @@ def test_entries_of_an_artifact_have_no_creation_times():
     assert loaded["b"][1] == "file"
 
 
-@pytest.mark.parametrize("params", [{}, {"bootstrap": False}, {"max_features": 0.5}])
+@pytest.mark.parametrize("params", first_fast([{}, {"bootstrap": False}, {"max_features": 0.5}]))
 def test_a_forest_grown_with_progress_has_the_same_trees(shops_csv, params):
     recipe = Recipe(
         data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 75, **params}
