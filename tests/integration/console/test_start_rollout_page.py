@@ -42,7 +42,7 @@ def test_a_rollout_is_started_with_the_plan_that_was_typed(console: Console, lin
     ann = console.person("promote", name="ann")
     page = start_page(ann, lines)
     assert "Roll out v2 to production?" in page.text
-    assert "v1 had no requests in the last hour" in page.text
+    assert "no requests of v1 are recorded for the last hour" in page.text
 
     sent = ann.submit(
         plan_form(page), weight_1="10", minutes_1="0.5", guards="faults <= 2%", reason="faster"
