@@ -15,7 +15,7 @@ help: ## List the targets
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
 
-extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, gunicorn and Dask
+extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, S3, gunicorn and Dask
 
 # Threads of OpenMP and OpenBLAS that find no core to run on keep the others busy waiting: small models
 # then train ten times as long. make test-slow runs with as many as these libraries start by themselves.

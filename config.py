@@ -115,7 +115,8 @@ def _read_host_name(text: str) -> str:
     return text
 
 
-def _read_blobs_url(text: str) -> str:
+def read_blobs_url(text: str) -> str:
+    """The value of HOTSWAP_BLOBS_URL. Raises ValueError."""
     if not _BLOBS_URL.fullmatch(text):
         raise ValueError(f"must be an address such as s3://bucket/prefix, not {text!r}.")
     return text.rstrip("/")
@@ -163,7 +164,19 @@ class Settings:
         "",
         "HOTSWAP_BLOBS_URL",
         "Where artifacts are stored: s3://bucket/prefix (extra s3); empty: in the data directory.",
-        _read_blobs_url,
+        read_blobs_url,
+    )
+    blobs_endpoint: str = _setting(
+        "",
+        "HOTSWAP_BLOBS_ENDPOINT AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL",
+        "URL of the store of that bucket; empty: Amazon S3.",
+        _read_service_url,
+    )
+    blobs_cache_mb: int = _setting(
+        10_240,
+        "HOTSWAP_BLOBS_CACHE_MB",
+        "Disk space for copies of artifacts of that bucket, in MiB; above it, those not used for"
+        " the longest time are removed.",
     )
     lease_seconds: int = _setting(
         10,
@@ -369,6 +382,10 @@ class Settings:
     @property
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * MEGABYTE
+
+    @property
+    def blobs_cache_bytes(self) -> int:
+        return self.blobs_cache_mb * MEGABYTE
 
     @property
     def decoding_bytes(self) -> int:

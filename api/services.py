@@ -14,7 +14,8 @@ from api.rates import Rates
 from api.release import RELEASE
 from api.unconfirmed import note_unconfirmed
 from config import Settings
-from registry.blobs.local import LocalBlobStore
+from registry.blobs.choice import blob_store
+from registry.blobs.store import BlobStore
 from registry.blobs.uploads import Uploads
 from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
@@ -59,7 +60,7 @@ class Services:
 
     settings: Settings
     database: Database
-    blobs: LocalBlobStore
+    blobs: BlobStore
     uploads: Uploads
     attempts: Attempts
     spawner: Spawner
@@ -95,10 +96,10 @@ class Services:
             raise ValueError(missing("otel", "HOTSWAP_TRACES"))
         observer = observer or Observer()
         run = settings.run_folder
-        blobs = LocalBlobStore(settings.data / "blobs")
-        uploads = Uploads(blobs.uploads, settings.max_upload_bytes)
         # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
+        blobs = blob_store(settings, database)
+        uploads = Uploads(blobs.uploads, settings.max_upload_bytes)
         counter = Counter(run / "counter")
         database.committed = counter.bump
         sharing = Sharing.build(

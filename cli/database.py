@@ -11,7 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.lazy import LazyCommand, LazyGroup
 from config import SettingInvalid, Settings
-from registry.blobs.local import LocalBlobStore
+from registry.blobs.choice import blob_store
+from registry.blobs.store import BlobStore
 from registry.storage import schema
 from registry.storage.database import Database
 from registry.storage.durable import make_directory
@@ -99,7 +100,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database, LocalBlobStore]]:
+def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database, BlobStore]]:
     """The settings, the database and the blobs of the data directory.
 
     ``data`` replaces HOTSWAP_DATA. Creates nothing. Raises CommandFailed where there is no database
@@ -122,7 +123,15 @@ def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database,
                 SAID_NO,
                 advice="Run 'hotswap db upgrade', or use the release that made the database.",
             )
-        yield settings, database, LocalBlobStore(settings.data / "blobs")
+        yield settings, database, opened_blobs(settings, database)
+
+
+def opened_blobs(settings: Settings, database: Database, *, keeps_keys: bool = False) -> BlobStore:
+    """As ``blob_store``. Raises CommandFailed where the extra for it is missing."""
+    try:
+        return blob_store(settings, database, keeps_keys=keeps_keys)
+    except ValueError as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
 
 
 def _no_registry(what: str) -> CommandFailed:

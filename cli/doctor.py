@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from cli.database import configured_settings, data_option, opened_database
+from cli.database import configured_settings, data_option, opened_blobs, opened_database
 from cli.exits import SAID_NO
 from cli.scrub import check_scrub
 from cli.service import json_option
 from cli.terminal import Column, print_json, print_table
 from config import Settings
-from registry.blobs.local import LocalBlobStore
 from registry.doctor.checks import CHECKS, examine
 from registry.doctor.findings import Finding, Installation
 
@@ -79,7 +78,7 @@ def _installation(settings: Settings) -> Iterator[Installation]:
     with opened_database(settings) as database:
         file = database.url.database
         exists = not database.is_sqlite or (file is not None and Path(file).exists())
-        blobs = LocalBlobStore(settings.data / "blobs")
+        blobs = opened_blobs(settings, database)
         yield Installation(
             settings.data,
             database if exists else None,

@@ -56,6 +56,7 @@ COMMANDS = {
     ),
     "restore": LazyCommand("cli.restore:restore", "Restore a backup."),
     "gc": LazyCommand("cli.gc:gc", "Remove artifacts that no version refers to."),
+    "blobs": LazyCommand("cli.blobs:blobs", "Move artifacts to a bucket, or back."),
     "db": LazyCommand("cli.database:db", "Manage the database."),
     "health": LazyCommand("cli.health:health", "Show whether the running service is well."),
     "doctor": LazyCommand("cli.doctor:doctor", "Check the installation and the data directory."),

@@ -10,12 +10,6 @@ from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.operations.scrub import Loss, scrub
 
-_FOUND = {
-    "damaged": "damaged, and was moved aside",
-    "missing": "missing",
-    "unreadable": "unreadable",
-}
-
 
 def check_scrub(installation: Installation) -> Iterator[Finding]:
     """Every stored byte is unchanged since its upload."""
@@ -32,17 +26,19 @@ def check_scrub(installation: Installation) -> Iterator[Finding]:
 
 
 def _finding(loss: Loss, installation: Installation) -> Finding:
-    what = f"blob {loss.digest} is {_FOUND[loss.state]}"
+    is_local = isinstance(installation.blobs, LocalBlobStore)
+    aside = ", and was moved aside" if is_local and loss.state == "damaged" else ""
+    what = f"blob {loss.digest} is {loss.state}{aside}"
     if not loss.uses:
         return Finding("scrub", "warning", f"{what}; no version refers to it")
     forms: dict[str, list[str]] = {}
     for use in loss.uses:
         forms.setdefault(use.owner, []).append(use.role)
     hit = ", ".join(f"the {' and '.join(roles)} of {name}" for name, roles in forms.items())
-    place = f"{loss.digest[:2]}/{loss.digest}"
+    advice = "Upload the same file again, which replaces it."
     if isinstance(installation.blobs, LocalBlobStore):
-        place = str(installation.blobs.path_of(loss.digest))
-    advice = f"Copy it from a backup to {place}, or upload the same file again, which replaces it."
+        place = installation.blobs.path_of(loss.digest)
+        advice = f"Copy it from a backup to {place}, or u{advice[1:]}"
     if loss.aliases:
         live = ", ".join(loss.aliases)
         advice += f" {live} is served from memory until a worker restarts: roll it back before."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config import Settings
-from registry.blobs.local import LocalBlobStore
+from registry.blobs.choice import blob_store
+from registry.blobs.store import BlobStore
 from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
 from registry.engines.model_process import MODULES
@@ -34,7 +35,7 @@ class BriefEvaluator:
     """
 
     def __init__(
-        self, settings: Settings, blobs: LocalBlobStore, *, patience: float = PATIENCE_SECONDS
+        self, settings: Settings, blobs: BlobStore, *, patience: float = PATIENCE_SECONDS
     ) -> None:
         self._settings = settings
         self._blobs = blobs
@@ -75,7 +76,7 @@ class KeeperServices:
 
     settings: Settings
     database: Database
-    blobs: LocalBlobStore
+    blobs: BlobStore
     counter: Counter
     fleet: Fleet
     preparer: Preparer | SharedPreparer
@@ -102,7 +103,7 @@ class KeeperServices:
         )
         if sharing is not None:
             sharing.changes.start()
-        blobs, fleet = LocalBlobStore(settings.data / "blobs"), Fleet(run / "workers")
+        blobs, fleet = blob_store(settings, database), Fleet(run / "workers")
         own = Preparer(blobs, fleet, None)
         return cls(
             settings=settings,

@@ -6,7 +6,9 @@ docs/decisions/0036-what-make-serve-installs.md says why they are not always ins
 from importlib.util import find_spec
 from typing import Literal
 
-Extra = Literal["arrow", "dask", "excel", "lightgbm", "otel", "plots", "postgresql", "xgboost"]
+Extra = Literal[
+    "arrow", "dask", "excel", "lightgbm", "otel", "plots", "postgresql", "s3", "xgboost"
+]
 
 LIBRARIES: dict[Extra, str] = {
     "arrow": "pyarrow",
@@ -16,6 +18,7 @@ LIBRARIES: dict[Extra, str] = {
     "otel": "opentelemetry",
     "plots": "matplotlib",
     "postgresql": "psycopg",
+    "s3": "obstore",
     "xgboost": "xgboost",
 }
 """What each extra installs, by the name under which it is imported."""

@@ -76,6 +76,11 @@ class DiskUseSchema(ma.Schema):
         }
     )
     damaged = fields.Integer(metadata={"description": "Files that lost the bytes of their digest."})
+    cache = fields.Integer(
+        metadata={
+            "description": "Copies on this host of files in a bucket, which the others then count."
+        }
+    )
     measured_at = fields.String(metadata=_TIME)
 
 

@@ -21,19 +21,18 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from registry.blobs import locks
 from registry.blobs.disk_errors import storage_errors
-from registry.blobs.store import Leftovers, Removed, StoredPart
+from registry.blobs.incoming import IncomingFile, begin, incoming_parts, sizes, sweep
+from registry.blobs.store import Leftovers, Place, Removed, StoredPart
 from registry.errors import (
     BlobDamaged,
     BlobMissing,
     BlobsBusy,
     StorageFull,
     StorageUnavailable,
-    TooLarge,
 )
 from registry.storage.durable import (
     fsync_directory,
@@ -59,13 +58,7 @@ class LocalBlobStore:
         self._turn = turn
 
     def stage(self, limit: int) -> "LocalStagedBlob":
-        with storage_errors():
-            incoming = make_directory(self.root / "incoming")
-            while True:
-                blob = LocalStagedBlob(self, incoming / secrets.token_hex(16), limit)
-                if not blob.was_swept:
-                    return blob
-                blob.close()
+        return begin(self.incoming, lambda path: LocalStagedBlob(self, path, limit))
 
     def open(self, digest: str) -> BinaryIO:
         path = self.path_of(digest)
@@ -88,22 +81,18 @@ class LocalBlobStore:
             raise
         return file
 
+    def check(self, digest: str) -> int:
+        with self.open(digest) as file:
+            return file.seek(0, os.SEEK_END)
+
     def holds(self, digest: str) -> bool:
         return self.path_of(digest).is_file()
 
+    def holding(self) -> Callable[[str], bool]:
+        return self.holds
+
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
-        count = size = 0
-        for path in (self.root / "incoming").glob("*"):
-            with suppress(FileNotFoundError), storage_errors(), path.open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue  # an upload is still writing it
-                size += os.fstat(file.fileno()).st_size
-                count += 1
-                if not dry_run:
-                    path.unlink()
-        return Leftovers(count, size)
+        return sweep(self.incoming, dry_run=dry_run)
 
     def digests(self) -> Iterator[str]:
         for shard in self._shards():
@@ -111,11 +100,9 @@ class LocalBlobStore:
 
     def parts(self) -> Iterator[StoredPart]:
         for shard in self._shards():
-            yield StoredPart("blobs", _sizes(shard))
-        yield StoredPart("incoming", _sizes(self.root / "incoming"))
-        for folder, _, _ in os.walk(self.uploads):
-            yield StoredPart("incoming", _sizes(Path(folder)))
-        yield StoredPart("damaged", _sizes(self.root / "damaged"))
+            yield StoredPart("blobs", sizes(shard))
+        yield from incoming_parts(self.incoming, self.uploads)
+        yield StoredPart("damaged", sizes(self.root / "damaged"))
 
     def remove_unused(
         self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
@@ -150,8 +137,12 @@ class LocalBlobStore:
         return self.root / digest[:2] / digest
 
     @property
+    def incoming(self) -> Path:
+        """The folder of uploads in progress."""
+        return self.root / "incoming"
+
+    @property
     def uploads(self) -> Path:
-        """The folder of files that are not models yet, in the file system of the blobs."""
         return self.root / "uploads"
 
     def _shards(self) -> list[Path]:
@@ -205,58 +196,17 @@ class LocalBlobStore:
             fsync_directory(path.parent)
 
 
-class LocalStagedBlob:
+class LocalStagedBlob(IncomingFile):
     """One file below ``incoming``, hashed while it is written."""
 
     def __init__(self, store: LocalBlobStore, path: Path, limit: int) -> None:
+        super().__init__(path, limit)
         self._store = store
-        self._path = path
-        self._limit = limit
-        self._hash = hashlib.sha256()
-        self._size = 0
         self._held = ExitStack()
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(path, flags, 0o600), "wb+")
-        # Held until the file is closed: it shows the sweep that this upload is in progress.
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def write(self, chunk: bytes | memoryview, /) -> int:
-        if self._size + len(chunk) > self._limit:
-            raise TooLarge("The artifact", f"{self._limit} bytes", "HOTSWAP_MAX_UPLOAD_MB")
-        with storage_errors():
-            self._file.write(chunk)
-        self._hash.update(chunk)
-        self._size += len(chunk)
-        return len(chunk)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        with storage_errors():  # seeking flushes what was written
-            return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self._file.read(size)
 
     @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    @property
-    def path(self) -> Path:
-        with storage_errors():
-            self._file.flush()
-        return self._path
-
-    @property
-    def was_swept(self) -> bool:
-        """Whether a sweep removed the file between its creation and its lock."""
-        return os.fstat(self._file.fileno()).st_nlink == 0
+    def places(self) -> tuple[Place, ...]:
+        return ()  # a blob's path follows from its digest
 
     def keep(self) -> str:
         final = self._store.path_of(self.digest)
@@ -270,16 +220,6 @@ class LocalStagedBlob:
         self._file.close()
         return self.digest
 
-    def keep_as(self, path: Path) -> None:
-        """Make the bytes durable as the file ``path`` instead, replacing one that is there.
-
-        Its folder exists, in the same file system. Raises StorageFull or StorageUnavailable.
-        """
-        with storage_errors():
-            fsync_file(self._file)
-            rename_durably(self._path, path)
-        self._file.close()
-
     def keep_beside(self, content: bytes | memoryview) -> str:
         with self._store.stage(len(content)) as blob:
             blob.write(content)
@@ -288,37 +228,10 @@ class LocalStagedBlob:
         return digest
 
     def close(self) -> None:
+        """Discard the bytes unless they were kept, and end their protection from removal."""
         self._held.close()
-        if not self._file.closed:
-            with suppress(OSError):
-                self._file.close()  # discards what could not be flushed to a full disk
-            # If the disk refuses even this, the first error is still the one reported; the sweep
-            # removes the file later.
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().close()
 
 
 def _blobs_of(shard: Path) -> list[Path]:
     return sorted(shard.glob("[0-9a-f]" * 64))
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """The size of each file in ``folder``, which need not exist."""
-    sizes = {}
-    with storage_errors(), suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):  # removed meanwhile
-                if entry.is_file():
-                    sizes[entry.name] = entry.stat().st_size
-    return sizes

@@ -1,6 +1,6 @@
 """The interface of a blob store."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +40,23 @@ class Removed:
 class StoredPart:
     """Some of the stored files: the bytes of each by its name, which is a blob's digest."""
 
-    kind: Literal["blobs", "incoming", "damaged"]
+    kind: Literal["blobs", "incoming", "damaged", "cache"]
     sizes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a bucket has the bytes with this digest, since ``stored_at`` (seconds of the clock of
+    this host's uptime).
+
+    ``replaces``: the key of a damaged or missing object, which the row still names.
+    """
+
+    digest: str
+    key: str
+    size: int
+    stored_at: float
+    replaces: str | None = None
 
 
 class StagedBlob(Protocol):
@@ -75,6 +90,18 @@ class StagedBlob(Protocol):
         Raises StorageFull or StorageUnavailable.
         """
 
+    def keep_as(self, path: Path) -> None:
+        """Make the bytes durable as the local file ``path`` instead, replacing one that is there.
+
+        Its folder exists, in the file system of ``BlobStore.uploads``. Raises StorageFull or
+        StorageUnavailable.
+        """
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The places of what was kept. They have to be recorded (``registry.blobs.places``) in the
+        transaction whose rows point at the bytes. Empty where the digest alone leads to them."""
+
     def keep_beside(self, content: bytes | memoryview) -> str:
         """Make ``content``, which was derived from these bytes, durable in the same store.
 
@@ -98,6 +125,9 @@ class StagedBlob(Protocol):
 class BlobStore(Protocol):
     """Immutable bytes, each found by the SHA-256 of its content."""
 
+    def __hash__(self) -> int:
+        """Stores are told apart, as the objects that they are."""
+
     def stage(self, limit: int) -> StagedBlob:
         """Begin to receive at most ``limit`` bytes. Raises StorageFull or StorageUnavailable."""
 
@@ -108,8 +138,28 @@ class BlobStore(Protocol):
         aside.
         """
 
+    def check(self, digest: str) -> int:
+        """Read the stored bytes themselves, no copy of them, and return their number.
+
+        Raises as ``open``.
+        """
+
     def holds(self, digest: str) -> bool:
-        """Whether bytes with this digest are stored. They are not read."""
+        """Whether bytes with this digest are stored. They are not read.
+
+        Raises StorageUnavailable.
+        """
+
+    def holding(self) -> Callable[[str], bool]:
+        """As ``holds``, for the digests of a whole registry: of what is stored now.
+
+        Raises StorageUnavailable.
+        """
+
+    @property
+    def uploads(self) -> Path:
+        """The local folder of files that are not models yet, in the file system of what ``stage``
+        receives."""
 
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
         """Remove, or only count, the files that interrupted uploads left.

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.blobs.disk_errors import storage_errors
-from registry.blobs.local import LocalStagedBlob
-from registry.blobs.store import Leftovers
+from registry.blobs.store import Leftovers, StagedBlob
 from registry.errors import PathMalformed, TooLarge, UploadsFull
 from registry.storage.durable import fsync_directory, make_directory, rename_durably
 
@@ -90,7 +89,7 @@ class Uploads:
         self._most_directories = most_directories
         self._clock = clock
 
-    def add(self, owner: int, path: FilePath, blob: LocalStagedBlob) -> None:
+    def add(self, owner: int, path: FilePath, blob: StagedBlob) -> None:
         """Keep ``blob`` as the file ``path``; durable when this returns.
 
         Raises PathMalformed where a folder has the name of a file or the reverse, TooLarge,

@@ -83,9 +83,10 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
     if (database := current_database(installation)) is None:
         return
     complete, lacking, missing = 0, 0, []
+    holds = installation.blobs.holding()
     with database.read() as session:
         for version in version_blobs(session):
-            lost = [role for role, digest in version.blobs if not installation.blobs.holds(digest)]
+            lost = [role for role, digest in version.blobs if not holds(digest)]
             if not lost:
                 complete += 1
                 continue
@@ -96,7 +97,7 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
                 )
         tables = select(HoldoutRow).where(HoldoutRow.removed_at.is_(None))
         for table in session.scalars(tables.order_by(HoldoutRow.model)):
-            if not installation.blobs.holds(table.sha256):
+            if not holds(table.sha256):
                 lacking += 1
                 missing.append(f"the holdout of {table.model} lacks its table")
     for said in missing[:_SHOWN]:

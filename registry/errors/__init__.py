@@ -72,6 +72,7 @@
     │   ├── LastAdminToken            without it no other could be created
     │   ├── TooManyWebhooks
     │   ├── WebhookDisabled
+    │   ├── BucketForeign             a bucket whose objects the database does not know
     │   ├── BackupRefused             a backup that cannot be written, or not be restored there
     │   ├── MoveRefused               a registry that cannot be moved to that database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
@@ -104,6 +105,8 @@
     │   ├── DatabaseBusy
     │   ├── DatabaseUnavailable
     │   ├── StorageUnavailable
+    │   │   └── BucketUnavailable         the bucket of the artifacts does not answer, or refuses
+    │   ├── UploadExpired             bytes that may have been removed before their row was written
     │   ├── IntakeUnavailable
     │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
     │   ├── IntakeBusy
@@ -244,6 +247,8 @@ from registry.errors.storage import (
     BlobMissing,
     BlobsBusy,
     BlobUnavailable,
+    BucketForeign,
+    BucketUnavailable,
     DatabaseBusy,
     DatabaseUnavailable,
     HistoryBroken,
@@ -251,6 +256,7 @@ from registry.errors.storage import (
     SchemaMismatch,
     StorageFull,
     StorageUnavailable,
+    UploadExpired,
 )
 from registry.errors.webhooks import (
     AddressRefused,
@@ -290,6 +296,8 @@ __all__ = [
     "BodyRefused",
     "BodyTooSlow",
     "BodyUnfinished",
+    "BucketForeign",
+    "BucketUnavailable",
     "ChampionMoved",
     "CodingUnsupported",
     "Conflict",
@@ -387,6 +395,7 @@ __all__ = [
     "TooManyWebhooks",
     "Unauthenticated",
     "Unavailable",
+    "UploadExpired",
     "UploadNotFound",
     "UploadsFull",
     "VerdictNotFound",

@@ -1,6 +1,6 @@
 """The database, the disk and the blob store."""
 
-from registry.errors.base import RegistryError, Unavailable
+from registry.errors.base import Conflict, RegistryError, Unavailable
 
 
 class DatabaseBusy(Unavailable):
@@ -30,6 +30,37 @@ class StorageUnavailable(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The service cannot use its disk ({reason}); nothing was changed.")
+
+
+class BucketUnavailable(StorageUnavailable):
+    title = "Bucket unavailable"
+
+    def __init__(self, reason: str) -> None:
+        Unavailable.__init__(
+            self,
+            f"The service cannot use the bucket of its artifacts ({reason}); nothing was changed.",
+        )
+
+
+class UploadExpired(Unavailable):
+    title = "Upload expired"
+    retry_after = 1
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The upload took more than {seconds / 3600:.0f} hours, after which its bytes may be "
+            "removed as unused; nothing was changed. Upload again."
+        )
+
+
+class BucketForeign(Conflict):
+    title = "Bucket of another registry"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"The bucket has {count} old objects, and the database names none of its objects: "
+            "nothing was removed. Check that HOTSWAP_BLOBS_URL belongs to HOTSWAP_DATABASE_URL."
+        )
 
 
 class StorageFull(RegistryError):
@@ -91,8 +122,9 @@ class BlobMissing(BlobUnavailable):
 class BlobDamaged(BlobUnavailable):
     title = "Artifact damaged"
 
-    def __init__(self, digest: str) -> None:
+    def __init__(self, digest: str, *, in_bucket: bool = False) -> None:
+        aside = "" if in_bucket else " They were put aside;"
         super().__init__(
-            f"The bytes stored as SHA-256 {digest} no longer have that hash. They were put aside; "
-            "upload the same file again to restore it."
+            f"The bytes stored as SHA-256 {digest} no longer have that hash.{aside} "
+            f"{'U' if in_bucket else 'u'}pload the same file again to restore it."
         )

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from registry.blobs.local import LocalBlobStore, LocalStagedBlob
+from registry.blobs.store import BlobStore, StagedBlob
 from registry.errors import ArtifactRefused, Fault, shown
 from registry.formats.mlmodel import MAX_MLMODEL, MlflowModel, first_row, read_mlmodel
 from registry.formats.pickled_joblib import START_BYTES, size_within
@@ -28,14 +28,14 @@ class ModelDirectory:
     model that does not name its own."""
 
     model: MlflowModel
-    artifact: LocalStagedBlob
-    files: LocalStagedBlob | None
+    artifact: StagedBlob
+    files: StagedBlob | None
     columns: list[dict[str, Any]] | None
     example: Record | None
     environment: dict[str, str]
 
 
-def read_directory(folder: Path, blobs: LocalBlobStore, limit: int) -> ModelDirectory:
+def read_directory(folder: Path, blobs: BlobStore, limit: int) -> ModelDirectory:
     """Read the model directory ``folder``, whose model may have ``limit`` bytes.
 
     Raises ArtifactRefused, TooLarge, StorageFull and StorageUnavailable.
@@ -69,7 +69,7 @@ def read_directory(folder: Path, blobs: LocalBlobStore, limit: int) -> ModelDire
     )
 
 
-def _receive(path: Path, artifact: LocalStagedBlob) -> bool:
+def _receive(path: Path, artifact: StagedBlob) -> bool:
     """Copy the model's file; False if it is one that ``generated`` has wrapped, and its content is
     copied instead."""
     with path.open("rb") as file:

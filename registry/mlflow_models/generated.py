@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from registry.blobs.local import LocalBlobStore
+from registry.blobs.store import BlobStore
 from registry.blobs.uploads import Entry
 from registry.errors import NotOffered
 from registry.formats.mlmodel import read_mlmodel
@@ -87,7 +87,7 @@ def entries_in(files: Mapping[str, ModelFile], folder: str = "") -> list[Entry]:
     return [Entry(name, sizes[name]) for name in sorted(sizes)]
 
 
-def model_directory(row: VersionRow, blobs: LocalBlobStore) -> dict[str, ModelFile]:
+def model_directory(row: VersionRow, blobs: BlobStore) -> dict[str, ModelFile]:
     """The files of the directory of a version, by their paths: those that it was made of, or else
     files that are written from what is known of it.
 
@@ -105,7 +105,7 @@ def model_directory(row: VersionRow, blobs: LocalBlobStore) -> dict[str, ModelFi
     return dict(sorted({**files, _FILES[row.format]: _artifact(row)}.items()))
 
 
-def _own_directory(row: VersionRow, archive: str, blobs: LocalBlobStore) -> dict[str, ModelFile]:
+def _own_directory(row: VersionRow, archive: str, blobs: BlobStore) -> dict[str, ModelFile]:
     with blobs.open(archive) as blob:
         members = members_of(blob)
         blob.seek(members[MLMODEL].offset)
@@ -117,7 +117,7 @@ def _own_directory(row: VersionRow, archive: str, blobs: LocalBlobStore) -> dict
     return {**files, described.file: _artifact(row)}
 
 
-def _mlmodel(row: VersionRow, blobs: LocalBlobStore) -> dict[str, Any]:
+def _mlmodel(row: VersionRow, blobs: BlobStore) -> dict[str, Any]:
     file = _FILES[row.format]
     loaded: dict[str, Any] = {
         "loader_module": "mlflow.onnx" if row.format == "onnx" else "mlflow.sklearn",
@@ -144,7 +144,7 @@ def _mlmodel(row: VersionRow, blobs: LocalBlobStore) -> dict[str, Any]:
     return known
 
 
-def _sklearn(row: VersionRow, file: str, blobs: LocalBlobStore) -> dict[str, Any]:
+def _sklearn(row: VersionRow, file: str, blobs: BlobStore) -> dict[str, Any]:
     flavor: dict[str, Any] = {"code": None, "pickled_model": file}
     if isinstance(told := row.environment.get("scikit-learn"), str):
         flavor["sklearn_version"] = told
@@ -156,7 +156,7 @@ def _sklearn(row: VersionRow, file: str, blobs: LocalBlobStore) -> dict[str, Any
 
 
 @lru_cache(maxsize=256)
-def _types_in(blobs: LocalBlobStore, digest: str) -> list[str]:
+def _types_in(blobs: BlobStore, digest: str) -> list[str]:
     """Kept, since a client requests each file of a directory by itself."""
     with blobs.open(digest) as artifact:
         return named_types(artifact)

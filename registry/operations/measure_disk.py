@@ -44,6 +44,8 @@ class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     """Uploads in progress, what interrupted ones left, and directories of MLflow's clients."""
     damaged: int = 0
     """Files that no longer had the content of their digest."""
+    cache: int = 0
+    """Copies on this host's disk of what is in a bucket; the bucket's bytes are those above."""
 
 
 def last_disk_use(run: Path) -> DiskUse | None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hotswap.evaluation.row_hashes import MAX_BYTES, TrainingRows, names_hash
+from registry.blobs.places import record_places
 from registry.blobs.store import StagedBlob
 from registry.errors import (
     ArtifactRefused,
@@ -136,6 +137,8 @@ def register(
     is_kept = rows is not None and rows.names == names_hash(signature.names)
     hashes = training_rows.keep() if training_rows is not None and is_kept else None
     beside = None if files is None else files.keep()
+    staged = (artifact, training_rows, files)
+    places = [place for each in staged if each is not None for place in each.places]
     with database.write() as session:
         # The model's lock first: while this waits for it, the same request may be answered.
         row, _ = insert_model(session, model, actor)
@@ -147,9 +150,11 @@ def register(
         if reuse and (equal := _equal_version(session, version)) is not None:
             # Its bytes may have been lost until now: this event makes workers load it again.
             _record(session, "upload_reused", equal, actor)
+            record_places(session, places, only_known=True)
             answer = version_view(equal)
             store_answer(session, idempotency, answer)
             return OperationResult(answer, replayed=True)
+        record_places(session, places)
         version.compiled = compiled
         version.training_rows_sha256, version.files_sha256 = hashes, beside
         version.number = _new_number(row, metadata.version)

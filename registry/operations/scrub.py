@@ -87,8 +87,7 @@ def _losses(database: Database, lost: Mapping[str, State]) -> Iterator[Loss]:
 
 def _read(blobs: BlobStore, digest: str) -> tuple[State, int]:
     try:
-        with blobs.open(digest) as file:
-            return "intact", file.seek(0, 2)
+        return "intact", blobs.check(digest)
     except BlobDamaged:
         return "damaged", 0
     except BlobMissing:

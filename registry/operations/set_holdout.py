@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.blobs.places import record_places
 from registry.blobs.store import BlobStore, StagedBlob
 from registry.errors import BlobUnavailable, Fault, HoldoutRefused
 from registry.gates.holdouts import (
@@ -88,6 +89,7 @@ def set_holdout(
     )
     with database.write() as session:
         view, changed = _written(session, row)
+        record_places(session, table.places, only_known=not changed)
     return {**view, "trained_on": trained_on}, changed
 
 

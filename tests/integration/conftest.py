@@ -9,6 +9,7 @@ import pytest
 
 from registry.storage.database import Database
 from tests.postgresql import PostgreSql, running_postgresql, upgrade_and_close
+from tests.seaweedfs import SeaweedFs, running_seaweedfs
 
 _ABOUT_DATABASES = {"test_database.py", "test_online_migrations.py", "test_schema.py"}
 _WRITERS_MEET = re.compile("concurrent|simultaneous|same_time|of_two|two_keepers|two_servers")
@@ -18,6 +19,12 @@ _WRITERS_MEET = re.compile("concurrent|simultaneous|same_time|of_two|two_keepers
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSql]:
     with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFs]:
+    with running_seaweedfs() as server:
         yield server
 
 

@@ -10,6 +10,7 @@ from registry.operations.measure_disk import EVERY, last_disk_use, measure_disk_
 from registry.storage.durable import make_directory
 from registry.storage.tables import HoldoutRow
 from tests.factories import add_versions
+from tests.integration.registry.buckets import Buckets
 from tests.integration.registry.races import orphan, upload
 
 
@@ -129,3 +130,18 @@ def test_a_registry_without_files_takes_nothing(database, blobs, data):
     measure_disk_if_due(database, blobs, data / "run", always)
     use = last_disk_use(data / "run")
     assert sum(value for value in msgspec.structs.astuple(use) if isinstance(value, int)) == 0
+
+
+def test_a_bucket_counts_by_what_it_is_for_and_its_copies_apart(
+    database, seaweedfs, data, tmp_path
+):
+    buckets = Buckets(seaweedfs, database, tmp_path)
+    blobs = buckets.host()
+    upload(database, blobs, b"first")
+    orphan(blobs, b"nobody's")
+
+    measure_disk_if_due(database, blobs, data / "run", always)
+
+    use = last_disk_use(data / "run")
+    assert (use.artifacts, use.compiled, use.unused) == (5, 5, 8)
+    assert use.cache == 5 + 5 + 8

@@ -29,6 +29,8 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_DATABASE_URL": "postgresql://db/registry",
             "HOTSWAP_RUN": "/run/hotswap",
             "HOTSWAP_BLOBS_URL": "s3://models/registry/",
+            "HOTSWAP_BLOBS_ENDPOINT": "http://seaweedfs:8333/",
+            "HOTSWAP_BLOBS_CACHE_MB": "7",
             "HOTSWAP_LEASE_SECONDS": "60",
             "HOTSWAP_WITHOUT_LEASE": "serve",
             "HOTSWAP_HOST_NAME": "models-1",
@@ -71,6 +73,8 @@ def test_every_setting_is_read_from_its_variable():
     assert settings.log_level == "debug"
     assert settings.public_url == "https://models.example.com/ml"
     assert settings.blobs_url == "s3://models/registry"
+    assert settings.blobs_endpoint == "http://seaweedfs:8333"
+    assert settings.blobs_cache_bytes == 7 * 2**20
     assert settings.anonymous_predict is True
     assert settings.effective_database_url == "postgresql://db/registry"
 

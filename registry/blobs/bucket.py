@@ -1,0 +1,175 @@
+"""A bucket of S3, or of a store with the same interface: the calls that blobs need of it.
+
+Credentials and the region are those of the environment, of a profile of the machine or of its web
+identity, as AWS names them; obstore reads them:
+https://developmentseed.org/obstore/latest/authentication/
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.errors import BucketUnavailable
+from registry.extras import is_installed, missing
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+_PIECE = 2**20
+_PART_BYTES = 16 * 2**20
+_MULTIPART_BYTES = 64 * 2**20
+_CONNECT = timedelta(seconds=5)
+_SILENCE = timedelta(seconds=20)
+"""Without a byte from the bucket."""
+_REQUEST = timedelta(hours=1)
+_RETRYING = timedelta(seconds=20)
+_CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """``modified``: when it was stored, in seconds since the epoch by the bucket's clock."""
+
+    key: str
+    size: int
+    modified: float
+
+
+def open_bucket(url: str, endpoint: str = "") -> "Bucket":
+    """The bucket of ``url``, which is ``s3://bucket`` or ``s3://bucket/prefix``; nothing is sent
+    before it is used.
+
+    ``endpoint``: the address of the store, unless it is Amazon's. Raises ValueError without
+    obstore.
+    """
+    if not is_installed("s3"):
+        raise ValueError(missing("s3", f"HOTSWAP_BLOBS_URL={url}"))
+    # Late, so that a service on a local disk does not import what it never uses.
+    from obstore.store import S3Store
+
+    name, _, prefix = url.removeprefix("s3://").partition("/")
+    store = S3Store(
+        name,
+        prefix=prefix or None,
+        config={"endpoint": endpoint} if endpoint else None,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": _CONNECT,
+            "read_timeout": _SILENCE,
+            "timeout": _REQUEST,
+        },
+        retry_config={"max_retries": 5, "retry_timeout": _RETRYING},
+    )
+    return Bucket(store, url)
+
+
+class Bucket:
+    """The objects of ``store``; ``name`` is how the log calls it. Thread-safe.
+
+    Files of more than ``multipart_bytes`` are sent in parts of ``part_bytes``.
+    """
+
+    def __init__(
+        self,
+        store: "ObjectStore",
+        name: str,
+        *,
+        part_bytes: int = _PART_BYTES,
+        multipart_bytes: int = _MULTIPART_BYTES,
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._part_bytes = part_bytes
+        self._multipart_bytes = multipart_bytes
+
+    def put(self, key: str, content: Path | bytes) -> None:
+        """Store ``content`` as the object ``key``. Raises BucketUnavailable."""
+        import obstore
+
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        with self._errors():
+            # A random part of the key makes sure that it is new: no condition has to.
+            obstore.put(
+                self._store,
+                key,
+                content,
+                use_multipart=size > self._multipart_bytes,
+                chunk_size=self._part_bytes,
+                max_concurrency=4,
+            )
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of the object. Raises FileNotFoundError and BucketUnavailable."""
+        import obstore
+
+        with self._errors():
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an object ``key``. Raises BucketUnavailable."""
+        import obstore
+
+        try:
+            with self._errors():
+                obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def objects(self, prefix: str) -> Iterator[list[StoredObject]]:
+        """The objects below the folder ``prefix``, some at a time. Raises BucketUnavailable."""
+        import obstore
+
+        with self._errors():
+            for part in obstore.list(self._store, prefix, chunk_size=1000):
+                yield [
+                    StoredObject(each["path"], each["size"], each["last_modified"].timestamp())
+                    for each in part
+                ]
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove these objects; those that are gone already do not matter.
+
+        Raises BucketUnavailable.
+        """
+        import obstore
+
+        with self._errors():
+            obstore.delete(self._store, list(keys))
+
+    def now(self) -> float:
+        """The time by the clock that dates the objects. Raises BucketUnavailable."""
+        import obstore
+
+        with self._errors():
+            obstore.put(self._store, _CLOCK, b"", use_multipart=False)
+            now: float = obstore.head(self._store, _CLOCK)["last_modified"].timestamp()
+            return now
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError) as error:
+            logger.warning("%s: %s", self.name, error)
+            raise BucketUnavailable(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, without addresses: the log has the whole error."""
+    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return "access to it is denied"
+    return "it cannot be reached, or failed"

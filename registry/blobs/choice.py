@@ -1,0 +1,39 @@
+"""The blob store of an installation: the folder in its data directory, or a bucket."""
+
+from pathlib import Path
+from typing import Protocol
+
+from registry.blobs.bucket import open_bucket
+from registry.blobs.cache import BlobCache
+from registry.blobs.local import LocalBlobStore
+from registry.blobs.s3 import S3BlobStore
+from registry.blobs.store import BlobStore
+from registry.storage.database import Database
+
+
+class BlobSettings(Protocol):
+    """What the settings say of blobs; ``blobs_url`` is empty for the folder."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def blobs_url(self) -> str: ...
+    @property
+    def blobs_endpoint(self) -> str: ...
+    @property
+    def blobs_cache_bytes(self) -> int: ...
+
+
+def blob_store(
+    settings: BlobSettings, database: Database, *, keeps_keys: bool = False
+) -> BlobStore:
+    """The store of these settings, with the keys of ``database``; nothing is read or created.
+
+    ``keeps_keys``: as for ``S3BlobStore``. Raises ValueError where obstore is not installed.
+    """
+    folder = settings.data / "blobs"
+    if not settings.blobs_url:
+        return LocalBlobStore(folder)
+    bucket = open_bucket(settings.blobs_url, settings.blobs_endpoint)
+    cache = BlobCache(settings.data / "cache", settings.blobs_cache_bytes)
+    return S3BlobStore(bucket, database, cache, folder, keeps_keys=keeps_keys)
