@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,16 @@ def _in_one_format(texts: list[str]) -> Iterator[NDArray[np.float64]]:
         yield read_seconds("", moments)
 
 
+@cache
+def _literals(form: str) -> frozenset[str]:
+    """The characters that a text has, in either case, if it is in this format."""
+    return frozenset(re.sub("%.| ", "", form))
+
+
 def _fits(text: str, form: str) -> bool:
+    # Python compiles a format each time it has seen a few others: most are excluded without that.
+    if not _literals(form) <= set(text.upper()):
+        return False
     try:
         datetime.strptime(text, form)  # noqa: DTZ007 - only whether it fits
     except ValueError:

@@ -14,7 +14,7 @@ from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
 pytestmark = (
     pytest.mark.slow
-)  # test_kills.py has what a kill leaves; system/test_restarts.py kills workers
+)  # test_kills.py has what a kill leaves; system/test_workers.py kills one
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 # Where a worker is killed: the paths that strace watches, below the data directory, and the call.

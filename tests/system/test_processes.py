@@ -23,7 +23,7 @@ from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, 
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 
-@pytest.mark.slow  # two starts; test_restarts.py has a killed worker
+@pytest.mark.slow  # two starts; test_workers.py has a killed worker
 def test_after_the_main_process_is_killed_workers_end_and_the_next_start_has_all_data(
     tmp_path: Path,
 ) -> None:

@@ -19,7 +19,6 @@ from tests.system.models import upload
 from tests.system.real_server import Server, wait_until
 
 BODY_SIZE = 1000
-ROW = {"x0": 1.0, "x1": 2.0}
 LIVENESS = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SWAPPED = "swapped"
 """A model of two versions."""
@@ -35,7 +34,7 @@ def versions(_hardy_server: Server) -> dict[int, object]:
     }
 
 
-@pytest.mark.slow  # test_a_killed_worker… has a replacement
+@pytest.mark.slow  # test_workers.py has a replacement
 def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) -> None:
     before = set(hardy_server.workers())
     with predicting(hardy_server) as load:
@@ -119,24 +118,6 @@ def test_unfinished_bodies_do_not_delay_a_stop(own_server: Server) -> None:
         assert clients.pop().recv(4096).startswith(b"HTTP/1.1 400 ")
         _check_refused(clients)
         own_server.process.wait(30)
-
-
-def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
-    hardy_server: Server, versions: dict[int, object]
-) -> None:
-    hardy_server.call("POST", f"/models/{SWAPPED}/2/promote").raise_for_status()
-    before = hardy_server.workers()
-    assert len(before) == 2
-
-    os.kill(before[0], signal.SIGKILL)
-
-    wait_until(
-        lambda: len(set(hardy_server.workers()) - set(before)) == 1, "no worker came in its place"
-    )
-    replies = [hardy_server.call("POST", f"/models/{SWAPPED}/predict", json=ROW) for _ in range(20)]
-    assert {reply.status_code for reply in replies} == {200}
-    assert {reply.json()["version"] for reply in replies} == {2}
-    assert {reply.json()["prediction"] for reply in replies} == {versions[2]}
 
 
 @pytest.mark.slow

@@ -272,7 +272,9 @@ def test_arrays_that_do_not_fit_are_refused(name):
             pack(dataclasses.replace(arrays, **{name: broken}))
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize(
+    "seed", [*range(60), *(pytest.param(n, marks=pytest.mark.slow) for n in range(60, 200))]
+)
 def test_random_numbers_in_the_arrays_are_refused_or_walked(seed):
     draws = np.random.default_rng(seed)
     trees = [random_tree(draws, 12, (NUMBERS, SETS), 0) for _ in range(60 if seed % 2 else 1)]

@@ -25,6 +25,7 @@ from sklearn.tree import (
 from registry.engines.forest import AVAILABLE, Forest, RowsRefused, compile_forest
 from registry.engines.forest_arrays import take_arrays
 from registry.engines.forest_file import from_bytes, to_bytes
+from tests.marks import each_once, first_fast
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 
@@ -111,8 +112,7 @@ def test_predictions_of_regressions_equal_scikit_learn_s(model: Any) -> None:
     assert_same(model, table(1000, 2))
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 11])
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=title)
+@pytest.mark.parametrize(("model", "classes"), each_once(CLASSIFIERS, [3, 1, 2, 11]), ids=title)
 def test_predictions_of_classifications_equal_scikit_learn_s(model: Any, classes: int) -> None:
     rows = table(600, 1)
     labels = (numbers(rows) * 5).astype(int) % classes
@@ -150,7 +150,7 @@ def test_models_fitted_with_sample_weights_predict_the_same(model: Any) -> None:
     assert_same(model.fit(rows, numbers(rows), sample_weight=weights), table(1000, 2))
 
 
-@pytest.mark.parametrize("fitted_with_missing", [True, False])
+@pytest.mark.parametrize("fitted_with_missing", first_fast([True, False]))
 @pytest.mark.parametrize(
     "model",
     [

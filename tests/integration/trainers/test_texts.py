@@ -63,9 +63,9 @@ def served(trained):
     ("kind", "target", "engine"),
     [
         ("linear", "amount", "linear"),
-        ("logistic", "mood", "linear"),
-        ("tree", "mood", "trees"),
-        ("boosting", "amount", "trees"),
+        pytest.param("logistic", "mood", "linear", marks=pytest.mark.slow),
+        pytest.param("tree", "mood", "trees", marks=pytest.mark.slow),
+        pytest.param("boosting", "amount", "trees", marks=pytest.mark.slow),
         ("boosting", "mood", "trees"),
     ],
 )
