@@ -1,7 +1,7 @@
 """Estimates the memory that a training needs from the beginning of its data, and refuses a table
 that does not fit.
 
-docs/decisions/0081-clusters-and-samples.md has what the estimate is compared with.
+docs/measuring.md has what the estimate is compared with.
 """
 
 from contextlib import suppress
@@ -35,15 +35,15 @@ _GROUPS = (
 )
 _NUMBER = 9
 """Bytes of a number in pandas: 8, and one that says whether it is missing."""
-_TEXT = 60
-"""Bytes of a short text in Python, with the reference to it."""
+_TEXT = 30
+"""Bytes of a short text that many rows share: the reference to it, and its copies in Arrow."""
 _READ = 7
 """For each byte of text: the file, its text, Python's copy of that with 4 bytes for each character,
 and that of pandas."""
 _PARSED = 16
 """Bytes of pandas' parser for each cell."""
-_KEPT = 4
-"""How often the table is kept: as read, typed, as a frame, and divided."""
+_KEPT = 5
+"""How often the table is kept: as read, typed, as a frame, divided, and in the evaluation."""
 _PREPARED = 12
 """Bytes of each feature of a row: 8, and 4 where an estimator has a copy of half the precision."""
 

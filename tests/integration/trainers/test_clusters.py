@@ -156,7 +156,7 @@ def test_workers_that_are_killed_do_not_change_the_version(houses_csv, searched,
         data=str(houses_csv),
         target="price",
         kind="forest",
-        params={"n_estimators": 20 if searched else 60},
+        params={"n_estimators": 5 if searched else 40},
         search=depths if searched else None,
     )
     with local_cluster(n_workers=2, threads_per_worker=1) as started:
