@@ -91,11 +91,12 @@ class TableTooLarge(DataRefused):
     """``fitting``: of how many rows a sample would fit."""
 
     def __init__(self, source: str, rows: int, needed: int, memory: int, *, fitting: int) -> None:
-        sample = float(f"{fitting:.1e}")  # two digits: it is an estimate
+        digit = 10 ** max(0, len(str(fitting)) - 2)
+        sample = fitting // digit * digit  # rounded down to two digits: it is an estimate
         super().__init__(
             f"Training on {rows:,} rows of {source} takes about {_amount(needed)} of memory, "
-            f"and {_amount(memory)} are available. Train on a sample: sample = {sample:.0f} in "
-            f"the recipe (--sample {sample:.0f}), or allow more with --memory."
+            f"and {_amount(memory)} are available. Train on a sample: sample = {sample} in "
+            f"the recipe (--sample {sample}), or allow more with --memory."
         )
 
 
