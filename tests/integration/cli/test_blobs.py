@@ -1,7 +1,11 @@
 """``hotswap blobs move``, and commands on a data directory whose blobs are in a bucket."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -32,13 +36,15 @@ class Installation:
         self._seaweedfs = seaweedfs
 
     def run(self, *arguments, url=""):
-        environment = {
+        return CliRunner().invoke(main, arguments, env=self.environment(url))
+
+    def environment(self, url):
+        return {
             **self._seaweedfs.environment,
             "HOTSWAP_DATA": str(self.data),
             "HOTSWAP_DATABASE_URL": "",
             "HOTSWAP_BLOBS_URL": url,
         }
-        return CliRunner().invoke(main, arguments, env=environment)
 
     def blobs(self, url="", data=None):
         endpoint = self._seaweedfs.endpoint
@@ -104,6 +110,42 @@ def test_an_interrupted_move_continues_where_it_was(installation):
     figures = json.loads(again.stdout)
     assert (figures["copied"], figures["present"]) == (6, 4)
     assert scrub(installation.database, installation.blobs(installation.url)).losses == ()
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from cli.database import configured_registry, opened_blobs
+from registry.operations.move_blobs import move_blobs
+
+def die(copied, _):
+    if copied == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with configured_registry(None) as (settings, database, source):
+    target = opened_blobs(replace(settings, blobs_url=sys.argv[1]), database)
+    move_blobs(database, source, target, progress=die)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_a_move_that_was_killed_continues_where_it_was(installation, there):
+    source, target = ("", installation.url) if there else (installation.url, "")
+    for number in range(4):
+        upload(installation.database, installation.blobs(source), b"model %d" % number)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, target],
+        env={**os.environ, **installation.environment(source)},
+        timeout=120,
+        check=False,
+    )
+    again = installation.run("blobs", "move", "--to", target or "folder", "--json", url=source)
+
+    assert killed.returncode == -signal.SIGKILL
+    figures = json.loads(again.stdout)
+    assert (figures["copied"], figures["present"]) == (5, 3)
+    assert scrub(installation.database, installation.blobs(target)).intact == 8
 
 
 def test_what_is_uploaded_during_a_move_is_moved_too(installation):
