@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
+.PHONY: help serve extras test test-postgresql test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -27,6 +27,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 test: lint ## Run linters, types, import rules and the tests
 	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --one-server \
 		--in-memory -m "not slow"
+
+# What make test runs on SQLite only, because it is about something else. What concerns the database runs
+# on both there.
+test-postgresql: .venv/test ## Run the tests that fit either database on PostgreSQL
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --in-memory \
+		--postgresql -m "not slow" tests/integration
 
 test-slow: HYPOTHESIS ?= thorough
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from registry.confinement.spawner import Spawner
 from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from tests.memory import in_memory
+from tests.postgresql import Databases, PostgreSql, running_postgresql, upgrade_and_close
 
 # They run in environments of their own: make test-clients.
 collect_ignore = ["clients"]
@@ -50,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="With xdist, run tests/system in one process, first: others would start servers too.",
     )
+    parser.addoption(
+        "--postgresql",
+        action="store_true",
+        help="Run only the tests that fit either database, on PostgreSQL instead of SQLite.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,6 +78,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--postgresql"):
+        items[:] = [
+            item
+            for item in items
+            if "databases" in getattr(item, "fixturenames", ())
+            and item.get_closest_marker("sqlite") is None
+        ]
     if config.getoption("--one-server"):
         items.sort(key=lambda item: not item.nodeid.startswith(_SYSTEM))
 
@@ -85,6 +99,28 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "registry.db"
+    upgrade_and_close(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest, sqlite_template: Path) -> Databases:
+    """The databases of tests that fit either kind: on SQLite, or with --postgresql there."""
+    chosen = request.config.getoption("--postgresql")
+    server = request.getfixturevalue("postgresql") if chosen else None
+    return Databases(server, sqlite_template)
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,34 @@ class PostgreSql:
             connection.execute(text(statement))
 
 
+class Databases:
+    """Migrated databases in which nothing has happened yet, one for each data directory: the file
+    in it, or with ``server`` a database there.
+    """
+
+    def __init__(self, server: PostgreSql | None, template: Path) -> None:
+        self._server = server
+        self._template = template
+        self._urls: dict[Path, str] = {}
+
+    def url(self, data: Path) -> str:
+        """The setting HOTSWAP_DATABASE_URL for ``data``, which it creates; empty for SQLite."""
+        data.mkdir(exist_ok=True)
+        if self._server is not None:
+            if data not in self._urls:
+                self._urls[data] = self._server.create(migrated=True)
+            return self._urls[data]
+        file = data / "registry.db"
+        if not file.exists():
+            shutil.copy(self._template, file)
+        return ""
+
+    def drop(self, data: Path) -> None:
+        """Drop the database of ``data``, if it is on the server."""
+        if self._server is not None and data in self._urls:
+            self._server.drop(self._urls.pop(data))
+
+
 def upgrade_and_close(url: str) -> None:
     database = Database(url)
     upgrade(database)

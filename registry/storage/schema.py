@@ -5,12 +5,14 @@ release after it: migrations only add, and what is no longer used is removed one
 refuses the schemas of still later releases.
 """
 
+import time
+from collections.abc import Callable
 from importlib.resources import files
 
 from sqlalchemy import Connection, func, inspect, select, table
 from sqlalchemy.sql import column
 
-from registry.errors import SchemaMismatch
+from registry.errors import DatabaseBusy, SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
 HEAD = "0021"
@@ -23,6 +25,9 @@ MIGRATION_LOCK = 0x68737770
 process."""
 _MIGRATION_SECONDS = 600.0
 """The timeout of a statement of a migration, and of waiting for another migration."""
+_TABLE_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+_TRYING_SECONDS = 60.0
 
 
 def upgrade(database: Database) -> bool:
@@ -37,6 +42,37 @@ def upgrade(database: Database) -> bool:
     with database.read() as session:
         if is_served(current_revision(session.connection())):
             return False
+    return change_online(database, _upgrade)
+
+
+def _upgrade(connection: Connection) -> bool:
+    if is_served(current_revision(connection)):
+        return False
+    migrate(connection)
+    return True
+
+
+def change_online(database: Database, change: Callable[[Connection], bool]) -> bool:
+    """Have ``change`` alter tables of a database that is in use, while no other host does; what it
+    returns, which is whether there was something to do.
+
+    It waits for the lock of a table for a moment only: whoever reads the table queues behind that
+    wait, and of two transactions that wait for each other the server ends the one that has
+    waited for a second. Then it begins again, up to a minute.
+
+    Raises DatabaseBusy where a table is in use all that time.
+    """
+    deadline = time.monotonic() + _TRYING_SECONDS
+    while True:
+        try:
+            return _tried(database, change)
+        except DatabaseBusy:
+            if database.is_sqlite or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _tried(database: Database, change: Callable[[Connection], bool]) -> bool:
     with database.write() as session:
         connection = session.connection()
         if not database.is_sqlite:
@@ -44,15 +80,13 @@ def upgrade(database: Database) -> bool:
                 session, lock_timeout=_MIGRATION_SECONDS, statement_timeout=_MIGRATION_SECONDS
             ):
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-        if is_served(current_revision(connection)):
-            return False
-        # The timeout for locks of tables is the usual one: readers queue behind such a wait.
         with (
             translated_errors(),
-            database.patient(session, statement_timeout=_MIGRATION_SECONDS),
+            database.patient(
+                session, lock_timeout=_TABLE_SECONDS, statement_timeout=_MIGRATION_SECONDS
+            ),
         ):
-            migrate(connection)
-    return True
+            return change(connection)
 
 
 def is_served(revision: str | None, head: str = HEAD) -> bool:

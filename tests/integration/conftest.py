@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.storage.database import Database
-from tests.postgresql import PostgreSql, running_postgresql, upgrade_and_close
+from tests.postgresql import Databases, PostgreSql
 from tests.seaweedfs import SeaweedFs, running_seaweedfs
 
 _ABOUT_DATABASES = {"test_database.py", "test_online_migrations.py", "test_schema.py"}
@@ -17,22 +17,9 @@ _WRITERS_MEET = re.compile("concurrent|simultaneous|same_time|of_two|two_keepers
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSql]:
-    with running_postgresql() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def seaweedfs() -> Iterator[SeaweedFs]:
     with running_seaweedfs() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("template") / "registry.db"
-    upgrade_and_close(f"sqlite:///{file}")
-    return file
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -94,8 +81,18 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def either_database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """For what does not depend on the database: make test-postgresql has it there, make test on
+    SQLite, in the file registry.db of ``tmp_path``."""
+    database = Database(databases.url(tmp_path) or f"sqlite:///{tmp_path / 'registry.db'}")
+    yield database
+    database.dispose()
+    databases.drop(tmp_path)
+
+
+@pytest.fixture
 def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    """For what only SQLite does, or what does not depend on the database."""
+    """For what only SQLite does."""
     database = Database(sqlite_url)
     yield database
     database.dispose()

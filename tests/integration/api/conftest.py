@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
 from registry.signature import Signature
 from tests.integration.api.estimators import Trained, train_all
+from tests.postgresql import Databases
 
 ADMIN_TOKEN = "hsw_the-admin-token-of-the-tests"
 
@@ -200,11 +200,10 @@ def inspector(spawner: Spawner) -> Inspector:
     return RememberingInspector(spawner)
 
 
-def _service(settings: Settings, inspector: Inspector, template: Path) -> Service:
-    database = settings.data / "registry.db"
-    if not settings.database_url and not database.exists():
-        settings.data.mkdir(exist_ok=True)
-        shutil.copy(template, database)
+def _service(settings: Settings, inspector: Inspector, databases: Databases) -> Service:
+    if not settings.database_url and (url := databases.url(settings.data)):
+        # No renewer runs beside these apps, so that a lease would be over after a while.
+        settings = dataclasses.replace(settings, database_url=url, lease_seconds=0)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     app = create_app(settings)
@@ -225,7 +224,7 @@ def _service(settings: Settings, inspector: Inspector, template: Path) -> Servic
 
 @pytest.fixture(scope="session")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, sqlite_template: Path
+    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, databases: Databases
 ) -> Iterator[Service]:
     """The app that most tests share."""
     settings = Settings(
@@ -234,41 +233,43 @@ def service(
         auth_failures=0,
         watch=False,
     )
-    service = _service(settings, inspector, sqlite_template)
+    service = _service(settings, inspector, databases)
     yield service
     service.close()
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, inspector: Inspector, sqlite_template: Path) -> Iterator[AppMaker]:
+def make_app(tmp_path: Path, inspector: Inspector, databases: Databases) -> Iterator[AppMaker]:
     """Makes an app of this test's own, with the settings that are given."""
-    with _making_apps(tmp_path, inspector, sqlite_template) as make:
+    with _making_apps(tmp_path, inspector, databases) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def module_app(
-    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, sqlite_template: Path
+    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, databases: Databases
 ) -> Iterator[AppMaker]:
     """Makes an app for all tests of a file."""
-    with _making_apps(tmp_path_factory.mktemp("apps"), inspector, sqlite_template) as make:
+    with _making_apps(tmp_path_factory.mktemp("apps"), inspector, databases) as make:
         yield make
 
 
 @contextmanager
-def _making_apps(folder: Path, inspector: Inspector, template: Path) -> Iterator[AppMaker]:
+def _making_apps(folder: Path, inspector: Inspector, databases: Databases) -> Iterator[AppMaker]:
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
         # No keeper runs beside these apps, which is a fault after a minute.
         given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, "watch": False, **settings}
         given.setdefault("data", folder / f"data-{len(made)}")
-        made.append(_service(Settings(**given), inspector, template))
+        made.append(_service(Settings(**given), inspector, databases))
         return made[-1]
 
     yield make
     for service in made:
         service.close()
+    for service in made:  # several may share one
+        databases.drop(service.data)
 
 
 @pytest.fixture(scope="module")

@@ -409,6 +409,7 @@ def test_an_unknown_path_is_404_with_and_without_a_token(service):
     check_problem(service.stranger().get("/nothing"), 404, "not-found")
 
 
+@pytest.mark.sqlite
 def test_the_configured_admin_token_is_not_written_to_disk(make_app):
     service = make_app()
     files = [path for path in service.data.rglob("*") if path.is_file()]
@@ -416,6 +417,7 @@ def test_the_configured_admin_token_is_not_written_to_disk(make_app):
     assert not [file for file in files if ADMIN_TOKEN.encode() in file.read_bytes()]
 
 
+@pytest.mark.sqlite
 def test_what_a_service_stores_is_closed_to_other_users(make_app, artifacts):
     umask = os.umask(0)
     try:

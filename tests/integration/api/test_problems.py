@@ -176,6 +176,7 @@ def test_an_unexpected_error_reveals_only_its_request_id(make_app, artifacts, ca
     assert "could not open /srv/secret" in caplog.text
 
 
+@pytest.mark.sqlite
 def test_a_database_that_cannot_be_opened_is_503(make_app, artifacts):
     service = make_app()
     service.admin.upload("m", artifacts["line-1"])
@@ -192,6 +193,7 @@ def test_a_database_that_cannot_be_opened_is_503(make_app, artifacts):
     assert service.admin.get("/livez").status_code == 200
 
 
+@pytest.mark.sqlite
 def test_a_locked_database_is_reported_as_busy(make_app):
     service = make_app()
     impatient = Database(service.services.settings.effective_database_url, busy_timeout=0.05)

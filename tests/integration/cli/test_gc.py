@@ -17,16 +17,17 @@ def blobs(tmp_path):
 
 
 @pytest.fixture
-def gc(tmp_path):
+def gc(tmp_path, databases):
     def gc(*arguments, data=tmp_path):
-        environment = {"HOTSWAP_DATA": str(data), "HOTSWAP_DATABASE_URL": ""}
+        url = databases.url(tmp_path) if data == tmp_path else ""
+        environment = {"HOTSWAP_DATA": str(data), "HOTSWAP_DATABASE_URL": url}
         return CliRunner().invoke(main, ["gc", *arguments], env=environment)
 
     return gc
 
 
-def test_gc_prints_what_was_removed_and_what_is_too_young(gc, sqlite_database, blobs):
-    upload(sqlite_database, blobs, b"first")
+def test_gc_prints_what_was_removed_and_what_is_too_young(gc, either_database, blobs):
+    upload(either_database, blobs, b"first")
     digest = orphan(blobs)
     orphan(blobs, b"young")
     os.utime(blobs.path_of(digest), (0, 0))
@@ -48,8 +49,8 @@ def test_gc_prints_what_was_removed_and_what_is_too_young(gc, sqlite_database, b
     assert [path.name for path in (blobs.uploads / "1").iterdir()] == ["new"]
 
 
-def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_database, blobs):
-    upload(sqlite_database, blobs, b"first")
+def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, either_database, blobs):
+    upload(either_database, blobs, b"first")
     orphan(blobs)
     figures = {"removed": 1, "removed_bytes": 8, "young": 0, "passed_over": 0}
     figures |= {"interrupted": 0, "interrupted_bytes": 0}
@@ -63,7 +64,7 @@ def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_
     assert len(set(blobs.digests())) == 2
 
 
-def test_gc_refuses_a_database_without_versions_beside_blobs(gc, sqlite_database, blobs):
+def test_gc_refuses_a_database_without_versions_beside_blobs(gc, either_database, blobs):
     digest = orphan(blobs)
 
     reported = gc("--older-than", "0m")
@@ -73,6 +74,7 @@ def test_gc_refuses_a_database_without_versions_beside_blobs(gc, sqlite_database
     assert set(blobs.digests()) == {digest}
 
 
+@pytest.mark.sqlite
 def test_gc_creates_nothing_in_an_empty_directory(gc, tmp_path):
     reported = gc("--data", str(tmp_path / "elsewhere"))
 
@@ -81,9 +83,9 @@ def test_gc_creates_nothing_in_an_empty_directory(gc, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_gc_refuses_a_database_of_another_release(gc, sqlite_database, blobs):
+def test_gc_refuses_a_database_of_another_release(gc, either_database, blobs):
     orphan(blobs)
-    with sqlite_database.write() as session:
+    with either_database.write() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
     reported = gc("--older-than", "0m")

@@ -149,3 +149,31 @@ def test_a_migration_by_another_host_is_waited_for(postgresql):
     database.dispose()
     other_host.dispose()
     postgresql.drop(url)
+
+
+def test_others_hardly_wait_while_a_migration_waits_for_a_long_reader(url):
+    """A backup, for example, holds such a lock until it has read everything."""
+    database, long_reader = Database(url), Database(url)
+    slowest = 0.0
+
+    def change(connection):
+        connection.execute(text("ALTER TABLE models ADD COLUMN later TEXT"))
+        return True
+
+    with ThreadPoolExecutor(1) as threads:
+        with long_reader.read() as session:
+            session.scalar(text("SELECT count(*) FROM models"))
+            changing = threads.submit(schema.change_online, database, change)
+            until = time.monotonic() + 2.0
+            while time.monotonic() < until:
+                began = time.monotonic()
+                with database.read() as other:
+                    other.scalar(text("SELECT count(*) FROM models"))
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.05)
+            waited = not changing.done()
+        assert changing.result(30) is True
+    database.dispose()
+    long_reader.dispose()
+    assert waited
+    assert slowest < 2.5

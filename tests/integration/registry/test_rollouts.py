@@ -70,8 +70,8 @@ def refusing(inputs):
 
 
 @pytest.fixture
-def house(sqlite_database):
-    return _furnished(sqlite_database)
+def house(either_database):
+    return _furnished(either_database)
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ def passing(inputs):
 
 
 @pytest.fixture
-def split(sqlite_database):
+def split(either_database):
     """Production of a model is split: version 1 has 80 %, version 2 has 20 %."""
-    database = sqlite_database
+    database = either_database
     add_versions(database, "house", ["ready"] * 2)
     promote(
         database, Preparer(), "house", "1", PromotionRequest(actor="ann"), evaluate_gates=ungated
@@ -59,26 +59,26 @@ def alerts(database):
 
 
 def test_a_version_that_loses_callers_opens_an_alert_until_they_return(
-    sqlite_database, ask, tmp_path
+    either_database, ask, tmp_path
 ):
     ask("first", lambda version, number: version == 1 or number % 3 == 0)
-    report_shares(sqlite_database, tmp_path)
-    report_shares(sqlite_database, tmp_path)
+    report_shares(either_database, tmp_path)
+    report_shares(either_database, tmp_path)
 
-    found = alerts(sqlite_database)
+    found = alerts(either_database)
     assert [(version, is_open) for version, _, is_open in found] == [(1, True), (2, True)]
     assert "instead of 20.00%: requests of some keys may be lost." in found[1][1]
 
     ask("first", lambda _version, _number: True)
-    report_shares(sqlite_database, tmp_path)
+    report_shares(either_database, tmp_path)
 
-    assert [is_open for _, _, is_open in alerts(sqlite_database)] == [False, False]
+    assert [is_open for _, _, is_open in alerts(either_database)] == [False, False]
 
 
-def test_keys_as_the_weights_say_open_none(sqlite_database, ask, tmp_path):
+def test_keys_as_the_weights_say_open_none(either_database, ask, tmp_path):
     ask("all", lambda _version, _number: True)
 
-    report_shares(sqlite_database, tmp_path)
-    report_shares(sqlite_database, None)
+    report_shares(either_database, tmp_path)
+    report_shares(either_database, None)
 
-    assert alerts(sqlite_database) == []
+    assert alerts(either_database) == []

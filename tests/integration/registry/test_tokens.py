@@ -139,9 +139,9 @@ def test_of_two_admin_tokens_revoked_at_the_same_time_one_stays(database):
         ({"scopes": ["predict"], "expires_at": utc_now() - timedelta(1)}, "expires_at"),
     ],
 )
-def test_a_token_that_allows_nothing_or_nonsense_is_refused(sqlite_database, asked, at):
+def test_a_token_that_allows_nothing_or_nonsense_is_refused(either_database, asked, at):
     with pytest.raises(TokenRefused) as refused:
-        create_token(sqlite_database, "ci", actor="ann", **asked)
+        create_token(either_database, "ci", actor="ann", **asked)
 
     assert [fault.at for fault in refused.value.faults] == [at]
 

@@ -237,21 +237,21 @@ def test_deliveries_stop_at_once(database, keys, start):
     assert time.monotonic() - began < 2
 
 
-def test_deliveries_go_on_after_a_failure_of_the_database(sqlite_database, keys, monkeypatch):
+def test_deliveries_go_on_after_a_failure_of_the_database(either_database, keys, monkeypatch):
     monkeypatch.setattr("keeper.deliverer.REST_SECONDS", 0.05)
     with Receiver() as receiver:
-        made = make(sqlite_database, keys, receiver)
-        with sqlite_database.write() as session:
+        made = make(either_database, keys, receiver)
+        with either_database.write() as session:
             session.connection().exec_driver_sql("ALTER TABLE fan_outs RENAME TO away")
-        deliverer = Deliverer(sqlite_database, Sender(LOCAL), keys, "", look_seconds=0.02)
+        deliverer = Deliverer(either_database, Sender(LOCAL), keys, "", look_seconds=0.02)
         deliverer.start()
-        happen(sqlite_database)
+        happen(either_database)
         time.sleep(0.2)
         assert receiver.messages == []
-        with sqlite_database.write() as session:
+        with either_database.write() as session:
             session.connection().exec_driver_sql("ALTER TABLE away RENAME TO fan_outs")
         receiver.wait_for(1)
-        wait_until(lambda: states(sqlite_database, made["id"]) == {"delivered"})
+        wait_until(lambda: states(either_database, made["id"]) == {"delivered"})
         deliverer.close()
 
 

@@ -167,13 +167,13 @@ def test_a_webhook_whose_key_was_lost_gets_a_secret_of_a_new_key(database, keys,
         assert session.get_one(WebhookRow, made["id"]).key == keys.read().fingerprint
 
 
-def test_a_damaged_key_is_not_replaced(sqlite_database, keys, tmp_path):
-    make(sqlite_database, keys)
+def test_a_damaged_key_is_not_replaced(either_database, keys, tmp_path):
+    make(either_database, keys)
     file = tmp_path / "data" / "webhooks.key"
     for content in ("", "abc", "zz" * 32, "00" * 31):
         file.write_text(content)
         with pytest.raises(WebhookKeyUnavailable, match="does not contain a key"):
-            make(sqlite_database, keys)
+            make(either_database, keys)
         assert file.read_text() == content
 
 
@@ -190,19 +190,19 @@ def test_a_damaged_key_is_not_replaced(sqlite_database, keys, tmp_path):
         ({"models": ["a b"]}, "models[0]"),
     ],
 )
-def test_a_webhook_that_is_not_acceptable_is_refused(sqlite_database, keys, fields, place):
+def test_a_webhook_that_is_not_acceptable_is_refused(either_database, keys, fields, place):
     with pytest.raises(WebhookRefused) as raised:
-        make(sqlite_database, keys, **fields)
+        make(either_database, keys, **fields)
 
     assert [fault.at for fault in raised.value.faults] == [place]
-    made = make(sqlite_database, keys)
+    made = make(either_database, keys)
     with pytest.raises(WebhookRefused):
-        change(sqlite_database, made["id"], **fields)
+        change(either_database, made["id"], **fields)
 
 
-def test_the_number_of_webhooks_is_limited(sqlite_database, keys):
-    made = make(sqlite_database, keys)
-    with sqlite_database.write() as session:
+def test_the_number_of_webhooks_is_limited(either_database, keys):
+    made = make(either_database, keys)
+    with either_database.write() as session:
         row = session.get_one(WebhookRow, made["id"])
         for _ in range(MOST_WEBHOOKS - 1):
             session.add(
@@ -215,7 +215,7 @@ def test_the_number_of_webhooks_is_limited(sqlite_database, keys):
             )
 
     with pytest.raises(TooManyWebhooks, match="100 webhooks"):
-        make(sqlite_database, keys)
+        make(either_database, keys)
 
 
 def test_events_become_messages_to_the_webhooks_that_match(database, keys):
@@ -272,25 +272,26 @@ def _fail_after_an_event(database):
         raise RuntimeError
 
 
-def test_more_events_than_fit_into_one_transaction_are_all_found(sqlite_database, keys):
-    made = make(sqlite_database, keys)
-    happen(sqlite_database, *["model_updated"] * 501)
+def test_more_events_than_fit_into_one_transaction_are_all_found(either_database, keys):
+    made = make(either_database, keys)
+    happen(either_database, *["model_updated"] * 501)
 
-    assert fan_out_events(sqlite_database) is True
-    assert fan_out_events(sqlite_database) is False
+    assert fan_out_events(either_database) is True
+    assert fan_out_events(either_database) is False
 
-    with sqlite_database.read() as session:
+    with either_database.read() as session:
         assert list_deliveries(session, made["id"], Paging())["total"] == 501
 
 
-def test_nothing_is_written_while_there_is_nothing_to_do(sqlite_database, keys):
-    make(sqlite_database, keys)
-    with sqlite_database.read() as session:
+@pytest.mark.sqlite
+def test_nothing_is_written_while_there_is_nothing_to_do(either_database, keys):
+    make(either_database, keys)
+    with either_database.read() as session:
         watching = session.connection()
         before = watching.exec_driver_sql("PRAGMA data_version").scalar()
         for _ in range(3):
-            assert fan_out_events(sqlite_database) is False
-            assert claim(sqlite_database) == []
+            assert fan_out_events(either_database) is False
+            assert claim(either_database) == []
         assert watching.exec_driver_sql("PRAGMA data_version").scalar() == before
 
 
@@ -511,12 +512,12 @@ def test_a_deleted_webhook_leaves_nothing_and_its_id_is_not_used_again(database,
             call()
 
 
-def test_a_message_of_another_webhook_is_not_found(sqlite_database, keys):
-    first, second = make(sqlite_database, keys), make(sqlite_database, keys)
-    test = request_test(sqlite_database, first["id"])
+def test_a_message_of_another_webhook_is_not_found(either_database, keys):
+    first, second = make(either_database, keys), make(either_database, keys)
+    test = request_test(either_database, first["id"])
 
     with pytest.raises(DeliveryNotFound):
-        request_resend(sqlite_database, second["id"], test["id"])
+        request_resend(either_database, second["id"], test["id"])
 
 
 def test_messages_that_ended_long_ago_are_forgotten(database, keys):
