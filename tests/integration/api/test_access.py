@@ -16,6 +16,7 @@ from tests.integration.api.conftest import (
     check_error_text,
     check_problem,
 )
+from tests.marks import first_fast
 
 PUBLIC = {
     "/",
@@ -260,27 +261,23 @@ def basic(user, password, encoding="utf-8"):
     return f"Basic {b64encode(f'{user}:{password}'.encode(encoding)).decode()}"
 
 
+OTHER_HEADERS = [
+    *("", "Bearer", "Bearer ", "Bearer garbage", "Bearer hsw_garbage", "Basic", ADMIN_TOKEN),
+    *(f"Bearer {ADMIN_TOKEN[:-1]}", f"Basic {ADMIN_TOKEN}", basic(ADMIN_TOKEN, "")),
+    f"Basic {b64encode(ADMIN_TOKEN.encode()).decode()}",
+    f"Basic {b64encode(b':' + bytes([255])).decode()}",
+    *(f"Bearer{ADMIN_TOKEN}", f"Bearer {'x' * 10_000}"),
+]
+
+
 @pytest.mark.parametrize(
     "header",
     [
         None,
-        "",
-        "Bearer",
-        "Bearer ",
-        "Bearer garbage",
-        "Bearer hsw_garbage",
-        "Bearer \xe9\xff",
         f"Bearer {ADMIN_TOKEN}x",
-        f"Bearer {ADMIN_TOKEN[:-1]}",
-        f"Basic {ADMIN_TOKEN}",
-        "Basic",
+        "Bearer \xe9\xff",
         basic("admin", "hsw_garbage"),
-        basic(ADMIN_TOKEN, ""),
-        f"Basic {b64encode(ADMIN_TOKEN.encode()).decode()}",
-        f"Basic {b64encode(b':' + bytes([255])).decode()}",
-        ADMIN_TOKEN,
-        f"Bearer{ADMIN_TOKEN}",
-        f"Bearer {'x' * 10_000}",
+        *first_fast(OTHER_HEADERS),
     ],
 )
 def test_every_route_requires_a_token(service, header):

@@ -15,6 +15,7 @@ from registry.watching.named_rows import Row
 from registry.watching.traffic import MINUTE, Increase, floor
 from tests.integration.api.conftest import check_problem, new_name, upload_lines
 from tests.integration.api.test_lists import read_all
+from tests.marks import each_once
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +55,8 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize(("sort", "expected"), ORDERS.items())
-@pytest.mark.parametrize("size", [1, 3, 4])
-def test_models_are_sorted_and_cursors_and_page_numbers_agree(admin, team, sort, expected, size):
+@pytest.mark.parametrize(("sort", "size"), each_once(ORDERS, [1, 3, 4]))
+def test_models_are_sorted_and_cursors_and_page_numbers_agree(admin, team, sort, size):
     found, _ = read_all(admin, "/models", size, q=team, sort=sort)
     by_page = []
     for page in (1, 2, 3, 4):
@@ -65,7 +65,7 @@ def test_models_are_sorted_and_cursors_and_page_numbers_agree(admin, team, sort,
         assert answer["total"] == 4
         by_page += answer["items"]
 
-    assert "".join(model["name"][-1] for model in found) == expected
+    assert "".join(model["name"][-1] for model in found) == ORDERS[sort]
     assert by_page == found
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from cli.main import main
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
+from tests.marks import each_once
 
 COMMAND = [sys.executable, "-m", "tests.integration.cli.run_hotswap"]
 
@@ -152,8 +153,7 @@ def test_control_characters_from_the_service_are_escaped(
     assert "\\x1b]0;title\\x07" in shown.stdout
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("versions", [1, 400])
+@pytest.mark.parametrize(("versions", "unbuffered"), each_once([1, 400], ["", "1"]))
 def test_a_closed_pipe_is_not_an_error(
     service: FakeService, versions: int, unbuffered: str
 ) -> None:

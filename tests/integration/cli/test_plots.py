@@ -245,6 +245,7 @@ print("matplotlib" in sys.modules)
 """
 
 
+@pytest.mark.slow  # the contracts of import-linter forbid it
 def test_no_worker_imports_matplotlib(service: FakeService) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WORKER],
