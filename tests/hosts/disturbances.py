@@ -14,6 +14,9 @@ from tests.hosts.record import Outage
 
 LASTS = (0.3, 0.8, 1.3, 2.5)
 """How long a disturbance lasts, in leases."""
+PAUSES = (1.0, 4.0)
+"""How long a host is left alone after each, at least and at most, in leases: often one host is
+disturbed alone, and sometimes none."""
 _GONE_SECONDS = 120.0
 """How long a host may take until it takes traffic again."""
 
@@ -50,7 +53,7 @@ class Disturber(threading.Thread):
 
     def run(self) -> None:
         ways = [way for way in self._ways() if not self._only or way[0] in self._only]
-        while not self._ends.wait(self._random.uniform(0.3, 2.5) * self._lease):
+        while not self._ends.wait(self._random.uniform(*PAUSES) * self._lease):
             kind, disturb, mend = self._random.choice(ways)
             start = time.monotonic()
             try:
@@ -83,7 +86,7 @@ class Disturber(threading.Thread):
 
     def _ways(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
         """Kinds of disturbances, with what disturbs and what mends."""
-        host, wire = self._host, self._host.wire
+        host, wire, bucket = self._host, self._host.wire, self._host.bucket_wire
         ways: list[tuple[str, Callable[[], None], Callable[[], None]]] = []
         if host.link is not None:
             ways.append(("no route", host.link.lose, host.link.restore))
@@ -97,6 +100,8 @@ class Disturber(threading.Thread):
             ("swallowed", wire.swallow, wire.restore),
             ("requests swallowed", lambda: wire.swallow(Cut.REQUESTS), wire.restore),
             ("replies swallowed", lambda: wire.swallow(Cut.REPLIES), wire.restore),
+            ("bucket refused", bucket.refuse, bucket.restore),
+            ("bucket swallowed", bucket.swallow, bucket.restore),
             (
                 "delayed",
                 lambda: wire.delay(self._random.choice((0.02, 0.1, 0.5)) * self._lease),

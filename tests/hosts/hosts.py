@@ -1,7 +1,8 @@
-"""Servers of several hosts on one machine: each with folders of its own, on one PostgreSQL.
+"""Servers of several hosts on one machine, with one PostgreSQL and one bucket.
 
-Every connection of a host to the database passes a proxy. All processes of a host can be stopped,
-continued and killed together, as those of a machine. As root, a host can have a network of its own.
+Each has folders of its own. Its connections to the database and to the bucket pass proxies. All
+processes of a host can be stopped, continued and killed together, as those of a machine. As root, a
+host can have a network of its own.
 """
 
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import requests
@@ -24,6 +26,7 @@ from tests.hosts.links import Link
 from tests.hosts.proxies import Proxy
 from tests.postgresql import running_postgresql
 from tests.processes import children, is_alive
+from tests.seaweedfs import running_seaweedfs
 from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, free_port
 
 SERVE: Sequence[str | Path] = (BIN / "hotswap", "serve")
@@ -40,8 +43,8 @@ class HostFailed(Exception):
 
 @dataclass
 class Host:
-    """The server with the number ``number``, and the proxy that its connections to the database
-    pass; ``link``: its own network, if it has one."""
+    """The server with the number ``number``, and the proxies that its connections to the database
+    and to the bucket pass; ``link``: its own network, if it has one."""
 
     number: int
     command: Sequence[str | Path]
@@ -49,6 +52,7 @@ class Host:
     port: int
     log: Path
     wire: Proxy
+    bucket_wire: Proxy
     link: Link | None
     process: "subprocess.Popen[bytes] | None" = None
     stopped: list[int] = field(default_factory=list)
@@ -169,14 +173,19 @@ def cluster(
     **environment: str,
 ) -> Iterator[Cluster]:
     """Run ``hosts`` servers with ``workers`` each until the block ends, which begins when all are
-    ready. Their artifacts are in one folder. ``networks``: each has a network of its own.
+    ready. ``networks``: each has a network of its own.
 
     Raises HostFailed.
     """
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HOTSWAP_")}
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ends:
         postgresql = ends.enter_context(running_postgresql())
         database = postgresql.create(migrated=True)
+        bucket = ends.enter_context(running_seaweedfs())
+        blobs_url = bucket.url()
+        bucket_port = urlsplit(bucket.endpoint).port
+        # The credentials of the bucket are in the environment of this process by now.
+        inherited = {key: value for key, value in os.environ.items() if key[:8] != "HOTSWAP_"}
         made = []
         for number in range(1, hosts + 1):
             link = Link(number) if networks else None
@@ -184,12 +193,18 @@ def cluster(
                 ends.callback(link.remove)
                 link.make()
             address = "127.0.0.1" if link is None else link.database_address
-            wire = Proxy(lambda: _to_postgresql(database), address=address)
+            wire = Proxy(lambda: to_postgresql(database), address=address)
             ends.callback(wire.close)
+            bucket_wire = Proxy(
+                lambda: socket.create_connection(("127.0.0.1", bucket_port)), address=address
+            )
+            ends.callback(bucket_wire.close)
             port = free_port()
             settings = {
-                "HOTSWAP_DATA": str(_data_folder(folder, number)),
-                "HOTSWAP_DATABASE_URL": _through(wire, database),
+                "HOTSWAP_DATA": str(folder / f"host-{number}"),
+                "HOTSWAP_BLOBS_URL": blobs_url,
+                "HOTSWAP_BLOBS_ENDPOINT": f"http://{address}:{bucket_wire.port}",
+                "HOTSWAP_DATABASE_URL": through(wire, database),
                 "HOTSWAP_HOST_NAME": host_name(number),
                 "HOTSWAP_HOST": "127.0.0.1" if link is None else link.host_address,
                 "HOTSWAP_PORT": str(port),
@@ -200,7 +215,16 @@ def cluster(
             }
             log = folder / f"host-{number}.log"
             prefix = [] if link is None else link.command()
-            host = Host(number, [*prefix, *command], inherited | settings, port, log, wire, link)
+            host = Host(
+                number=number,
+                command=[*prefix, *command],
+                environment=inherited | settings,
+                port=port,
+                log=log,
+                wire=wire,
+                bucket_wire=bucket_wire,
+                link=link,
+            )
             ends.callback(host.stop)
             made.append(host)
         made[0].start()
@@ -212,6 +236,7 @@ def cluster(
         yield Cluster(tuple(made), database)
         for host in made:  # none may wait for another one that has been stopped
             host.wire.restore()
+            host.bucket_wire.restore()
 
 
 def host_name(number: int) -> str:
@@ -224,22 +249,14 @@ def control(module: str) -> list[str | Path]:
     return [sys.executable, "-m", "tests.system.serve_module", f"{module}:app"]
 
 
-def _data_folder(folder: Path, number: int) -> Path:
-    """A data directory whose blobs are in the folder of all hosts."""
-    data, blobs = folder / f"host-{number}", folder / "blobs"
-    data.mkdir(mode=0o700, parents=True)
-    blobs.mkdir(mode=0o700, exist_ok=True)
-    (data / "blobs").symlink_to(blobs)
-    return data
-
-
-def _to_postgresql(url: str) -> socket.socket:
+def to_postgresql(url: str) -> socket.socket:
+    """A connection to the server of tests/postgresql.py."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{make_url(url).query['host']}/.s.PGSQL.5432")
     return connection
 
 
-def _through(wire: Proxy, url: str) -> str:
+def through(wire: Proxy, url: str) -> str:
     """The URL of the database by way of ``wire``."""
     parts = make_url(url).set(host=wire.address, port=wire.port, query={"sslmode": "disable"})
     return parts.render_as_string(hide_password=False)
