@@ -2,7 +2,7 @@
 
 Its root is an overlay over the real one, so a deployment's files are installed where its page says,
 unchanged, and services listen on their real ports. Nothing that happens there remains. Its only
-network is its own loopback. Requires root and cgroup2.
+network is its own loopback, until it is connected to this machine. Requires root and cgroup2.
 """
 
 import json
@@ -62,6 +62,27 @@ exec env -i container=machine /lib/systemd/systemd --system --unit=basic.target 
 
 
 @dataclass(frozen=True)
+class Cable:
+    """A link between the machine that the tests run on and another one. It ends with that one."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"hm{os.getpid() % 10**6}-{self.number}"
+
+    @property
+    def outside(self) -> str:
+        """The address of the machine that the tests run on."""
+        return f"10.{100 + os.getpid() % 100}.{100 + self.number}.1"
+
+    @property
+    def inside(self) -> str:
+        """The address of the other machine."""
+        return f"10.{100 + os.getpid() % 100}.{100 + self.number}.2"
+
+
+@dataclass(frozen=True)
 class Machine:
     """``init`` is its first process, as this machine numbers it."""
 
@@ -86,9 +107,28 @@ class Machine:
             pytest.fail(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}")
         return done.stdout
 
+    def connect(self, number: int) -> "Cable":
+        """Connect it to the machine that the tests run on, by the network with this number."""
+        cable = Cable(number)
+        link = ("type", "veth", "peer", "name", "eth0", "netns", str(self.init))
+        for command in (
+            ("link", "add", cable.name, *link),
+            ("addr", "add", f"{cable.outside}/24", "dev", cable.name),
+            ("link", "set", cable.name, "up"),
+        ):
+            subprocess.run(["ip", *command], check=True, capture_output=True)
+        self.run("ip", "addr", "add", f"{cable.inside}/24", "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+        return cable
+
     def install(self, source: Path, target: str) -> None:
         """Install a file of ``deploy/``, unchanged."""
         self.run("install", "-D", "-m", "644", source, target)
+
+    def install_nginx(self, upstream: str = "upstream.conf") -> None:
+        """Install the files of deploy/nginx, with this one for the service behind it."""
+        self.install(DEPLOY / "nginx" / "hotswap.conf", "/etc/nginx/conf.d/hotswap.conf")
+        self.install(DEPLOY / "nginx" / upstream, "/etc/nginx/conf.d/upstream.conf")
 
     def write(self, path: str, text: str) -> None:
         """Write a file that only root may read."""

@@ -39,7 +39,7 @@ def engine() -> Iterator[Engine]:
 def host(engine: Engine) -> Iterator[Machine]:
     with machine(shared=engine.folder) as host:
         host.make_certificate()
-        host.install(DEPLOY / "nginx" / "hotswap.conf", "/etc/nginx/conf.d/hotswap.conf")
+        host.install_nginx()
         host.run("systemctl", "start", "nginx")
         yield host
 

@@ -20,10 +20,16 @@ from tests.system.real_server import BIN
 
 NGINX = (DEPLOY / "nginx" / "hotswap.conf").read_text()
 MANIFESTS = {
-    path.stem: yaml.safe_load(path.read_text()) for path in (DEPLOY / "kubernetes").glob("*.yaml")
+    str(path.relative_to(DEPLOY / "kubernetes").with_suffix("")): yaml.safe_load(path.read_text())
+    for path in (DEPLOY / "kubernetes").rglob("*.yaml")
 }
-POD = MANIFESTS["deployment"]["spec"]["template"]
+PODS = {
+    name: manifest["spec"]["template"]
+    for name, manifest in MANIFESTS.items()
+    if manifest["kind"] == "Deployment"
+}
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
+MANY_HOSTS = yaml.safe_load((DEPLOY / "docker" / "many-hosts.yaml").read_text())
 FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 FORM_MEGABYTES = 4
 """Metadata in the form of an upload (docs/access-and-limits.md)."""
@@ -65,6 +71,7 @@ def test_nginx_passes_on_every_body_that_the_service_accepts(path: str, megabyte
         ("supervisor/hotswap.conf", r"stopwaitsecs=(\d+)"),
         ("systemd/hotswap.service", r"TimeoutStopSec=(\d+)"),
         ("docker/compose.yaml", r"stop_grace_period: (\d+)s"),
+        ("docker/many-hosts.yaml", r"stop_grace_period: (\d+)s\n  restart"),
         ("docker/README.md", r"--stop-timeout (\d+) hotswap"),
     ],
 )
@@ -74,12 +81,14 @@ def test_no_deployment_kills_a_service_that_is_draining(file: str, limit: str) -
     assert int(seconds) >= STOP_SECONDS
 
 
-def test_a_pod_is_not_killed_while_it_still_drains_after_the_hook_before_it() -> None:
-    (container,) = POD["spec"]["containers"]
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_is_not_killed_while_it_still_drains_after_the_hook_before_it(name: str) -> None:
+    pod = PODS[name]
+    (container,) = pod["spec"]["containers"]
     command, hook = container["lifecycle"]["preStop"]["exec"]["command"]
 
     assert command == "sleep"
-    assert POD["spec"]["terminationGracePeriodSeconds"] >= int(hook) + STOP_SECONDS
+    assert pod["spec"]["terminationGracePeriodSeconds"] >= int(hook) + STOP_SECONDS
 
 
 def test_gunicorn_gives_requests_as_long_as_the_service_does() -> None:
@@ -116,15 +125,42 @@ def test_hadolint_finds_a_fault(tmp_path: Path) -> None:
     assert {"DL3006", "DL3003"} <= set(re.findall(r"DL\d+", checked.stdout))
 
 
-def test_the_image_is_built_from_files_that_exist() -> None:
-    service = COMPOSE["services"]["hotswap"]["build"]
+@pytest.mark.parametrize(
+    ("file", "name", "upstream"),
+    [(COMPOSE, "hotswap", "upstream.conf"), (MANY_HOSTS, "hotswap-1", "upstream-hosts.conf")],
+)
+def test_the_image_is_built_from_files_that_exist(
+    file: dict[str, Any], name: str, upstream: str
+) -> None:
+    service = file["services"][name]["build"]
     dockerfile = DEPLOY / "docker" / service["context"] / service["dockerfile"]
     kept = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
 
     assert dockerfile.resolve() == DEPLOY / "docker" / "Dockerfile"
     assert [name for name in kept if name[0] == "!" and not (ROOT / name[1:]).exists()] == []
-    mounted = [volume.split(":")[0] for volume in COMPOSE["services"]["nginx"]["volumes"]]
-    assert (DEPLOY / "docker" / mounted[0]).resolve() == DEPLOY / "nginx" / "hotswap.conf"
+    mounted = [volume.split(":")[0] for volume in file["services"]["nginx"]["volumes"]]
+    found = [(DEPLOY / "docker" / place).resolve() for place in mounted[:2]]
+    assert found == [DEPLOY / "nginx" / "hotswap.conf", DEPLOY / "nginx" / upstream]
+
+
+def test_nginx_passes_requests_to_every_host_of_the_compose_file() -> None:
+    upstream = (DEPLOY / "nginx" / "upstream-hosts.conf").read_text()
+    hosts = {name for name in MANY_HOSTS["services"] if name.startswith("hotswap")}
+
+    assert set(re.findall(rf"server ([\w-]+):{Settings().port}", upstream)) == hosts
+    assert hosts == {MANY_HOSTS["services"][name]["hostname"] for name in hosts}
+    assert hosts <= MANY_HOSTS["services"]["nginx"]["depends_on"].keys()
+
+
+def test_each_host_of_the_compose_file_has_a_data_directory_of_its_own() -> None:
+    volumes = [
+        service["volumes"]
+        for name, service in MANY_HOSTS["services"].items()
+        if name.startswith("hotswap")
+    ]
+
+    assert len({volume for (volume,) in volumes}) == len(volumes) == 3
+    assert {volume.partition(":")[0] for (volume,) in volumes} < MANY_HOSTS["volumes"].keys()
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.34", "1.37"])
@@ -140,22 +176,27 @@ def test_a_manifest_with_a_misspelt_field_does_not() -> None:
         kubernetes_validate.validate(service, "1.34", strict=True)
 
 
-def test_references_between_manifests_resolve() -> None:
-    labels = POD["metadata"]["labels"]
-    (container,) = POD["spec"]["containers"]
+@pytest.mark.parametrize("folder", ["", "many-hosts/"])
+def test_references_between_manifests_resolve(folder: str) -> None:
+    pod = PODS[f"{folder}deployment"]
+    budget = MANIFESTS[f"{folder}poddisruptionbudget"]
+    labels = pod["metadata"]["labels"]
+    (container,) = pod["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     (rule,) = MANIFESTS["ingress"]["spec"]["rules"]
     backend: dict[str, Any] = rule["http"]["paths"][0]["backend"]["service"]
     (service_port,) = MANIFESTS["service"]["spec"]["ports"]
 
-    assert MANIFESTS["deployment"]["spec"]["selector"]["matchLabels"] == labels
-    assert MANIFESTS["poddisruptionbudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert MANIFESTS[f"{folder}deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert budget["spec"]["selector"]["matchLabels"] == labels
     assert MANIFESTS["service"]["spec"]["selector"] == labels
     assert backend["name"] == MANIFESTS["service"]["metadata"]["name"]
     assert backend["port"]["name"] == service_port["name"]
     assert ports[service_port["targetPort"]] == Settings().port
-    claims = [volume.get("persistentVolumeClaim") for volume in POD["spec"]["volumes"]]
-    assert {"claimName": MANIFESTS["persistentvolumeclaim"]["metadata"]["name"]} in claims
+    volumes = pod["spec"]["volumes"]
+    claimed = [v["persistentVolumeClaim"] for v in volumes if "persistentVolumeClaim" in v]
+    claim = {"claimName": MANIFESTS["persistentvolumeclaim"]["metadata"]["name"]}
+    assert claimed == ([] if folder else [claim])
     assert rule["host"] == HOST
     probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
     assert [probe["path"] for probe in probes] == ["/livez", "/livez", "/readyz"]
@@ -166,3 +207,28 @@ def test_the_script_of_heroku_is_valid_shell() -> None:
 
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
     assert script.stat().st_mode & 0o111
+
+
+def test_the_page_of_kubernetes_creates_every_secret_that_the_pods_read() -> None:
+    page = (DEPLOY / "kubernetes" / "README.md").read_text()
+    created = [set(re.findall(r"--from-literal=([\w-]+)", part)) for part in page.split("\n## ")]
+
+    assert [secrets_of(pod) for pod in (PODS["deployment"], PODS["many-hosts/deployment"])] == [
+        keys for keys in created if keys
+    ]
+
+
+def secrets_of(pod: dict[str, Any]) -> set[str]:
+    """The keys of the secret that a pod reads."""
+    (container,) = pod["spec"]["containers"]
+    sources = [variable.get("valueFrom", {}) for variable in container["env"]]
+    keys = {source["secretKeyRef"]["key"] for source in sources if "secretKeyRef" in source}
+    files = [volume["secret"]["items"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+    return keys | {item["key"] for items in files for item in items}
+
+
+def test_a_rolling_update_ends_no_pod_before_another_one_is_ready() -> None:
+    spec = MANIFESTS["many-hosts/deployment"]["spec"]
+
+    assert spec["replicas"] == 3
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}

@@ -20,7 +20,7 @@ def host() -> Iterator[Machine]:
     """A machine with nginx and gunicorn."""
     with machine() as host:
         host.make_certificate()
-        host.install(DEPLOY / "nginx" / "hotswap.conf", "/etc/nginx/conf.d/hotswap.conf")
+        host.install_nginx()
         settings = {
             "HOTSWAP_DATA": DATA,
             "HOTSWAP_ALLOWED_HOSTS": HOST,

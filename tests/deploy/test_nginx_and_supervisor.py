@@ -19,7 +19,7 @@ def host() -> Iterator[Machine]:
     """A machine with nginx and, under supervisor, the service."""
     with machine() as host:
         host.make_certificate()
-        host.install(DEPLOY / "nginx" / "hotswap.conf", "/etc/nginx/conf.d/hotswap.conf")
+        host.install_nginx()
         host.install(DEPLOY / "supervisor" / "hotswap.conf", "/etc/supervisor/conf.d/hotswap.conf")
         host.run("systemctl", "start", "nginx", "supervisor")
         host.ready(URL, lambda: host.run("cat", "/var/log/supervisor/hotswap.log", check=False))
