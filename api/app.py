@@ -13,6 +13,7 @@ from api.bodies import MAX_JSON_BODY, drain
 from api.callers import recognise_callers
 from api.cards import blueprint as cards
 from api.comparisons import blueprint as comparisons
+from api.database_hosts import blueprint as database_hosts
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.evaluations import blueprint as evaluations
@@ -93,7 +94,8 @@ def create_app(settings: Settings) -> Flask:
     secure_responses(app)
     identify_requests(app)
     _drain_bodies(app)
-    name_unconfirmed(app)
+    if services.sharing is not None and settings.without_lease == "serve":
+        name_unconfirmed(app, services.sharing.lease)
     hosts = Hosts.of(settings)
     check_hosts(app, hosts)
     match_methods_exactly(app)
@@ -113,7 +115,7 @@ def create_app(settings: Settings) -> Flask:
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, splits, history, tokens, policies, holdouts, evaluations]
-    resources += [rollouts, alerts, webhooks]
+    resources += [rollouts, alerts, webhooks, database_hosts]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
     protocols = [open_inference, scoring, tensorflow, mlflow]

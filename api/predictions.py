@@ -11,6 +11,7 @@ from api.callers import Callers
 from api.predict import PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import services
+from api.unconfirmed_endpoint import UnconfirmedEndpoint
 from api.version_endpoint import Endpoint, VersionEndpoint
 from config import Settings
 from registry.codecs.requests import ARROW, CSV, REQUEST_TYPES
@@ -156,7 +157,10 @@ def attach_endpoint(
         settings.anonymous_predict,
         counts,
     )
-    app.extensions[key] = made = _traced(endpoint, settings)
+    made = _traced(endpoint, settings)
+    if collaborators.sharing is not None and settings.without_lease == "serve":
+        made = UnconfirmedEndpoint(made, collaborators.sharing.lease)
+    app.extensions[key] = made
     return made
 
 

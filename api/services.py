@@ -30,7 +30,7 @@ from registry.intake.inspector import Inspector
 from registry.live.asked_versions import AskedVersions, loader_of
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
-from registry.live.housekeeping import Housekeeping
+from registry.live.housekeeping import Housekeeping, Task
 from registry.live.leased_watch import LeasedWatch
 from registry.live.membership import Membership
 from registry.live.observer import Observer, observed
@@ -44,6 +44,7 @@ from registry.operations.abort_unwatched import abort_unwatched
 from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
 from registry.operations.report_keeper import report_keeper
+from registry.operations.stay_alone import note_alone
 from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
 from registry.storage.attempts import Attempts
@@ -159,6 +160,7 @@ class Services:
                     "aborting rollouts that nobody watches": lambda _: abort_unwatched(
                         database, preparer.prepared, evaluate_gates=evaluator.results
                     ),
+                    **_alone(settings, database),
                     "reporting a keeper that does not run": lambda _: report_keeper(
                         database, run, watch=settings.watch
                     ),
@@ -224,6 +226,20 @@ def services() -> Services:
 def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
     """``limit`` events in ``seconds``, with a burst of ``limit``; None for no limit."""
     return Rates(path, limit / seconds, limit) if limit else None
+
+
+def _alone(settings: Settings, database: Database) -> dict[str, Task]:
+    """What a host does that expects to be the only one of a database which others can reach."""
+    if database.is_sqlite or settings.lease_seconds:
+        return {}
+    return {
+        "noting that this host has no lease": lambda _: note_alone(
+            database,
+            settings.effective_host_name,
+            release=RELEASE,
+            workers=settings.worker_count,
+        )
+    }
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:

@@ -3,11 +3,13 @@
 import logging
 from pathlib import Path
 
+from api.release import RELEASE
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.errors import TokenRefused
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
+from registry.operations.stay_alone import check_no_host_is_alone, note_alone
 from registry.storage.durable import make_directory
 from registry.storage.file_modes import close_to_others, open_to_others
 from registry.storage.schema import upgrade
@@ -22,19 +24,39 @@ def prepare(services: Services) -> str | None:
 
     Every worker calls this; all but the first find nothing to do.
 
-    Raises DataDirectoryRefused, SchemaMismatch, TokenRefused for a configured admin token that is
-    not valid, and the Unavailable errors.
+    Raises DataDirectoryRefused, SchemaMismatch, HostNotAlone, TokenRefused for a configured admin
+    token that is not valid, and the Unavailable errors.
     """
     settings = services.settings
     make_directory(settings.data)
     check_restored(settings.data)
     if upgrade(services.database):
         logger.info("the database was migrated to this release")
+    check_hosts(services)
     close_to_others(settings.data)
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     services.uploads.remove_old()
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
+
+
+def check_hosts(services: Services) -> None:
+    """Note that this host has no lease, if so, and check that the others expect that.
+
+    Raises HostNotAlone, and the Unavailable errors.
+    """
+    settings, database = services.settings, services.database
+    if database.is_sqlite:
+        return
+    if settings.lease_seconds:
+        check_no_host_is_alone(database, settings.effective_host_name)
+    else:
+        note_alone(
+            database,
+            settings.effective_host_name,
+            release=RELEASE,
+            workers=settings.worker_count,
+        )
 
 
 def prepare_worker(services: Services) -> str | None:

@@ -17,6 +17,7 @@ from flask import Flask, Response, current_app, g, request
 from api.access import allows
 from api.blueprints import Blueprint
 from api.keeper_metrics import KeeperMetrics
+from api.lease_metrics import LeaseMetrics
 from api.prediction_metrics import PredictionMetrics
 from api.prometheus_internals import (
     forget_gauges_of_ended_processes,
@@ -247,5 +248,7 @@ def get_metrics() -> Response:
     settings = services().settings
     if settings.watch:
         registry.register(KeeperMetrics(settings.run_folder))
+    if (sharing := services().sharing) is not None:
+        registry.register(LeaseMetrics(sharing.lease, services().database))
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,28 +1,45 @@
-"""Hosts that may still answer by what held before a change, in the answer to it.
+"""Hosts that go on without a lease, where HOTSWAP_WITHOUT_LEASE is ``serve``.
 
-There are some only where HOTSWAP_WITHOUT_LEASE is ``serve``: a host that cannot reach the database
-then goes on with what it has.
+Such a host says in a header for how long it has not known whether what it answers by is live. And
+the answer to a change names the hosts that may still answer by what held before.
 """
 
 import json
+import logging
+import math
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context
 
+from registry.live.lease import Lease
+
+logger = logging.getLogger(__name__)
+
+HEADER = "X-Hotswap-Unconfirmed"
+"""Seconds since the lease of the host has ended."""
 _KEY = "unconfirmed_hosts"
+
+
+def seconds_of(lease: Lease) -> str:
+    """The value of the header, in whole seconds."""
+    return str(math.floor(lease.seconds_over()))
 
 
 def note_unconfirmed(hosts: tuple[str, ...]) -> None:
     """Have the answer to the current request name these hosts."""
+    logger.warning("a change is answered that these hosts may not know of: %s", ", ".join(hosts))
     if has_request_context():
         g.setdefault(_KEY, set()).update(hosts)
 
 
-def name_unconfirmed(app: Flask) -> None:
-    """Add the noted hosts to the answers of ``app`` that are JSON objects."""
+def name_unconfirmed(app: Flask, lease: Lease) -> None:
+    """Add the header, and the noted hosts where they are JSON objects, to the answers of ``app``,
+    whose host has ``lease``."""
 
     @app.after_request
-    def add_hosts(response: Response) -> Response:
+    def add(response: Response) -> Response:
+        if lease.is_over():
+            response.headers[HEADER] = seconds_of(lease)
         hosts = g.get(_KEY)
         if hosts and response.is_json:
             said: Any = response.get_json()

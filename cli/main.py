@@ -51,6 +51,7 @@ COMMANDS = {
     "traffic": LazyCommand("cli.traffic:traffic", "Show the predictions of a model's versions."),
     "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
     "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),
+    "hosts": LazyCommand("cli.hosts:hosts", "Show the hosts that share the database."),
     "backup": LazyCommand(
         "cli.backup:backup", "Back up the registry, also while the service is running."
     ),

@@ -8,6 +8,7 @@ from hotswap.errors import ClientError
 from hotswap.operations.alerts import Alerts
 from hotswap.operations.history import History
 from hotswap.operations.holdouts import Holdouts
+from hotswap.operations.hosts import Hosts
 from hotswap.operations.models import Models
 from hotswap.operations.predictions import Predictions
 from hotswap.operations.promotions import Promotions
@@ -36,6 +37,7 @@ class Registry(
     Rollouts,
     Predictions,
     Tokens,
+    Hosts,
     Webhooks,
     AbstractContextManager["Registry"],
 ):

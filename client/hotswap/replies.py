@@ -416,6 +416,19 @@ class Rollout(TypedDict):
     cooldown_until: str | None
 
 
+class Host(TypedDict):
+    """A host that shares the database. ``lost``: it has not been seen for a lease;
+    ``acknowledged``: the last event that all of its workers answer by."""
+
+    name: str
+    state: str
+    lost: bool
+    release: str
+    workers: int
+    acknowledged: int
+    seen_at: str
+
+
 class Alert(TypedDict):
     """A finding by watching. ``subject`` is what it is about within its kind, such as an alias.
     ``model`` is None if it concerns the whole server; ``closed_at`` is None while its cause holds.

@@ -1,11 +1,18 @@
 """Hosts that share a PostgreSQL database: what one answers holds on all of them."""
 
+import shutil
+import time
+
 import pytest
 
+from registry.hosts.sql_store import SqlHostStore
+from registry.hosts.store import Presence
 from tests.integration.api.conftest import new_name
+from tests.postgresql import Wire
 from tests.processes import wait_for
 
 ROWS = {"instances": [[1.0, 2.0]]}
+SECOND = 10**9
 
 
 @pytest.fixture
@@ -13,6 +20,13 @@ def url(postgresql):
     url = postgresql.create(migrated=True)
     yield url
     postgresql.drop(url)
+
+
+@pytest.fixture
+def wire(url):
+    wire = Wire(url)
+    yield wire
+    wire.close()
 
 
 @pytest.fixture
@@ -46,10 +60,107 @@ def version_of(host, name):
     return answer.status_code, answer.headers.get("X-Model-Version") or answer.text
 
 
-def test_a_promotion_on_one_host_holds_on_the_others_when_it_is_answered(make_host, artifacts):
+def lost(url, name="three", lease=60 * SECOND):
+    """The row of a host that was killed just now."""
+    store = SqlHostStore(url, 2.0)
+    store.present(Presence(name, 3, "1.0", 2), "live", lease)
+    store.close()
+
+
+def test_changes_on_one_host_hold_on_the_others_when_they_are_answered(make_host, artifacts):
     one, two = make_host("one"), make_host("two")
     name = promoted(one, artifacts, versions=3)
     for number in (2, 3, 1, 2):
         for host in (one, two):
             assert host.admin.promote(name, number).status_code == 200
             assert {version_of(other, name) for other in (one, two)} == {(200, str(number))}
+    token = two.admin.post("/tokens", json={"name": "ci", "scopes": ["predict"]}).json
+    bearer = {"headers": {"Authorization": f"Bearer {token['token']}"}, "json": ROWS}
+    wait_for(lambda: one.stranger().post(f"/models/{name}/predict", **bearer).status_code == 200)
+
+    assert two.admin.delete(f"/tokens/{token['id']}").status_code == 204
+    assert one.stranger().post(f"/models/{name}/predict", **bearer).status_code == 401
+    assert two.admin.delete(f"/models/{name}/aliases/production").status_code == 204
+    assert version_of(one, name)[0] == 404
+
+    listed = one.admin.get("/hosts").json
+    assert listed["answered_by"] == "one"
+    assert [(host["name"], host["state"]) for host in listed["items"]] == [
+        ("one", "live"),
+        ("two", "live"),
+    ]
+    assert 'hotswap_hosts{state="live"} 2.0' in one.admin.get("/metrics").text
+
+
+def test_a_version_that_another_host_cannot_load_is_not_promoted(make_host, artifacts, tmp_path):
+    one, two = make_host("one"), make_host("two")
+    name = promoted(one, artifacts)
+    (two.data / "blobs").unlink()
+    shutil.copytree(one.data / "blobs", two.data / "blobs")
+    assert one.admin.upload(name, artifacts["housing"]).status_code == 201
+
+    answer = one.admin.promote(name, 2)
+
+    assert answer.status_code == 409
+    assert answer.json["type"].endswith("version-not-loadable")
+    assert "Host 'two'" in answer.json["detail"]
+    assert {version_of(host, name) for host in (one, two)} == {(200, "1")}
+
+
+def test_a_host_that_is_cut_off_answers_no_more_when_a_promotion_has_waited_for_it(
+    make_host, artifacts, wire
+):
+    one = make_host("one", lease_seconds=3)
+    two = make_host("two", lease_seconds=3, database_url=wire.url)
+    name = promoted(one, artifacts, versions=2)
+    assert version_of(two, name) == (200, "1")
+
+    wire.cut()
+    began = time.monotonic()
+    assert one.admin.promote(name, 2).status_code == 200
+    took = time.monotonic() - began
+
+    assert 0.5 < took < 8
+    status, said = version_of(two, name)
+    assert (status, "HOTSWAP_LEASE_SECONDS" in said) == (503, True)
+    assert two.stranger().get("/readyz").status_code == 503
+    assert version_of(one, name) == (200, "2")
+    wire.mend()
+    wait_for(lambda: two.stranger().get("/readyz").status_code == 200)
+    assert version_of(two, name) == (200, "2")
+
+
+def test_a_host_may_serve_on_and_says_so(make_host, artifacts, wire):
+    one = make_host("one", lease_seconds=2, without_lease="serve")
+    two = make_host("two", lease_seconds=2, without_lease="serve", database_url=wire.url)
+    name = promoted(one, artifacts, versions=2)
+    assert version_of(two, name) == (200, "1")
+
+    wire.cut()
+    answer = one.admin.promote(name, 2)
+
+    assert (answer.status_code, answer.json["unconfirmed_hosts"]) == (200, ["two"])
+    served = two.admin.post(f"/models/{name}/predict", json=ROWS)
+    assert (served.status_code, served.headers["X-Model-Version"]) == (200, "1")
+    assert int(served.headers["X-Hotswap-Unconfirmed"]) >= 0
+    fresh = one.admin.post(f"/models/{name}/predict", json=ROWS)
+    assert "X-Hotswap-Unconfirmed" not in fresh.headers
+    wire.mend()
+    wait_for(lambda: version_of(two, name) == (200, "2"))
+
+
+def test_a_host_that_was_killed_can_be_forgotten(make_host, artifacts, url):
+    one = make_host("one")
+    name = promoted(one, artifacts, versions=2)
+    lost(url)
+
+    assert one.admin.delete("/hosts/three").status_code == 204
+    assert one.admin.delete("/hosts/three").status_code == 404
+    began = time.monotonic()
+    assert one.admin.promote(name, 2).status_code == 200
+    assert time.monotonic() - began < 10
+
+
+def test_there_are_no_hosts_on_sqlite(service):
+    assert service.admin.get("/hosts").json["items"] == []
+    assert service.admin.delete("/hosts/one").status_code == 404

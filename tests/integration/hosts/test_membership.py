@@ -1,0 +1,126 @@
+"""Workers of one host join the others, renew its lease in turn, and leave."""
+
+import time
+
+import pytest
+
+from registry.hosts.sql_store import SqlHostStore
+from registry.hosts.store import Presence
+from registry.live.counter import Counter
+from registry.live.lease import Lease
+from registry.live.membership import Membership
+from tests.processes import wait_for
+
+LEASE_SECONDS = 2
+
+
+@pytest.fixture
+def backend():
+    return "postgresql"
+
+
+@pytest.fixture
+def store(database_url):
+    store = SqlHostStore(database_url, 2.0)
+    yield store
+    store.close()
+
+
+class Loading:
+    """Workers that have loaded what is live when ``loaded`` is set."""
+
+    def __init__(self, counter, loaded=True):
+        self.counter = counter
+        self.loaded = loaded
+
+    def announce(self):
+        self.counter.bump()
+
+    def prepare(self, asked):
+        assert not asked
+
+    def release(self, preparing):
+        assert not preparing
+
+    def are_loaded(self):
+        return self.loaded
+
+
+class Worker:
+    """One worker of the host ``one``."""
+
+    def __init__(self, url, run, loaded=True):
+        self.counter = Counter(run / "counter")
+        self.lease = Lease(self.counter)
+        self.workers = Loading(self.counter, loaded)
+        self.membership = Membership(
+            SqlHostStore(url, 1.0),
+            Presence("one", 0, "1.0", 2),
+            self.lease,
+            run=run,
+            seconds=LEASE_SECONDS,
+            make_workers=lambda *_: self.workers,
+        )
+        self.membership.begin()
+        self.membership.start()
+
+    def close(self):
+        self.membership.close()
+        self.counter.close()
+
+
+def test_a_host_gets_a_lease_when_it_has_loaded_what_is_live(database_url, store, tmp_path):
+    worker = Worker(database_url, tmp_path, loaded=False)
+    before = worker.counter.value
+    wait_for(lambda: (row := store.find("one")) is not None and row.beat > 2)
+    assert store.find("one").state == "joining"
+    assert worker.lease.is_over()
+    assert worker.counter.value > before
+
+    worker.workers.loaded = True
+    wait_for(lambda: not worker.lease.is_over())
+
+    assert store.find("one").state == "live"
+    assert 0 < worker.lease.seconds_left() <= 0.9 * LEASE_SECONDS
+    worker.close()
+    assert store.find("one") is None
+
+
+def test_another_worker_renews_the_lease_when_the_first_one_ends(database_url, store, tmp_path):
+    first, second = Worker(database_url, tmp_path), Worker(database_url, tmp_path)
+    wait_for(lambda: not second.lease.is_over())
+    incarnation = store.find("one").incarnation
+
+    first.close()
+    time.sleep(0.5 * LEASE_SECONDS)
+
+    assert not second.lease.is_over()
+    wait_for(lambda: store.find("one").incarnation != incarnation)
+    assert store.find("one").incarnation == second.lease.incarnation
+    second.close()
+    assert store.find("one") is None
+
+
+def test_a_lease_of_an_earlier_life_of_the_host_is_over(database_url, tmp_path):
+    counter = Counter(tmp_path / "counter")
+    lease = Lease(counter)
+    lease.valid_until = 2**63
+
+    worker = Worker(database_url, tmp_path, loaded=False)
+
+    assert lease.is_over()
+    worker.close()
+    counter.close()
+
+
+def test_a_host_whose_name_another_one_took_answers_no_more(database_url, store, tmp_path):
+    worker = Worker(database_url, tmp_path)
+    wait_for(lambda: not worker.lease.is_over())
+
+    other = Presence("one", 77, "1.0", 2)
+    found = store.find("one").incarnation
+    store.present(other, "joining", 10**9, replaces=found)
+
+    wait_for(worker.lease.is_over, 2 * LEASE_SECONDS)
+    worker.close()
+    assert store.find("one").incarnation == 77
