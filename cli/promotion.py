@@ -26,5 +26,10 @@ def print_promotion(promotion: Promotion) -> None:
         click.echo(f"{one_line(live)}.")
     else:
         click.echo(f"{one_line(live)}; it was version {previous}.")
+    if late := promotion.get("unconfirmed_hosts"):
+        named = ", ".join(late)
+        click.echo(
+            f"Warning: these hosts may still answer by the version before: {named}", err=True
+        )
     if gates := promotion.get("gates"):
         print_gates(gates)

@@ -145,6 +145,13 @@ class MovedSchema(ma.Schema):
     split_ended = fields.Boolean(
         metadata={"description": "The alias was split, and this ended the split."}
     )
+    unconfirmed_hosts = fields.List(
+        fields.String(),
+        metadata={
+            "description": "Hosts that may still answer by what held before, since they go on "
+            "without the database (HOTSWAP_WITHOUT_LEASE)."
+        },
+    )
 
 
 class MeasuredSchema(ma.Schema):

@@ -253,7 +253,7 @@ class Holdout(TypedDict, total=False):
 
 class Promotion(TypedDict):
     """The reply to a promotion, a rollback or the end of a split; ``split_ended``: the alias was
-    split before."""
+    split before; ``unconfirmed_hosts``: they may still answer by what held before."""
 
     model: str
     alias: str
@@ -262,6 +262,7 @@ class Promotion(TypedDict):
     generation: int
     gates: NotRequired[list[Gate]]
     split_ended: NotRequired[bool]
+    unconfirmed_hosts: NotRequired[list[str]]
 
 
 class Arm(TypedDict):

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.doctor.confined_processes import check_confinement
 from registry.doctor.findings import Check, Finding, Installation
+from registry.doctor.hosts import check_hosts
 from registry.doctor.records import (
     check_aliases,
     check_engines,
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     check_engines,
     check_holdouts,
     check_keeper,
+    check_hosts,
     check_webhooks,
 )
 
@@ -60,6 +62,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_engines,
     check_holdouts,
     check_keeper,
+    check_hosts,
     check_webhooks,
 )
 """Those that a running service can do while somebody waits: they import no libraries, start no

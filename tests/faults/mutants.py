@@ -21,8 +21,8 @@ class AnnouncesBeforeItCommits(Database):
         self._announce = committed
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        with super().write() as session:
+    def write(self, **options: bool) -> Iterator[Session]:
+        with super().write(**options) as session:
             yield session
             session.flush()
             self._announce()
