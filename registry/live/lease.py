@@ -14,7 +14,7 @@ from registry.live.counter import Counter
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine is suspended; CLOCK_MONOTONIC does on macOS only."""
 
-_VALID_UNTIL, _INCARNATION, _BOOT = 1, 2, 3
+VALID_UNTIL, _INCARNATION, _BOOT = 1, 2, 3
 """Words of the page whose first one is the counter. Aligned, so each is read and written whole."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NANOSECONDS = 10**9
@@ -34,43 +34,43 @@ class Lease:
     """
 
     def __init__(self, counter: Counter, without: WithoutLease = "refuse") -> None:
-        self._page = counter.view
-        self._serves_without = without == "serve"
+        self.page = counter.view
+        self.serves_without = without == "serve"
         boot = _this_boot()
         with counter.locked():
-            if self._page[_BOOT] != boot:
-                self._page[_VALID_UNTIL] = self._page[_INCARNATION] = 0
-                self._page[_BOOT] = boot
+            if self.page[_BOOT] != boot:
+                self.page[VALID_UNTIL] = self.page[_INCARNATION] = 0
+                self.page[_BOOT] = boot
 
     @property
     def valid_until(self) -> int:
         """When the lease ends, by ``boot_time``; 0: there is none."""
-        return self._page[_VALID_UNTIL]
+        return self.page[VALID_UNTIL]
 
     @valid_until.setter
     def valid_until(self, end: int) -> None:
-        self._page[_VALID_UNTIL] = end
+        self.page[VALID_UNTIL] = end
 
     @property
     def incarnation(self) -> int:
         """That of the host's row in the database which speaks for this page."""
-        return self._page[_INCARNATION]
+        return self.page[_INCARNATION]
 
     @incarnation.setter
     def incarnation(self, incarnation: int) -> None:
-        self._page[_INCARNATION] = incarnation
+        self.page[_INCARNATION] = incarnation
 
     def is_over(self) -> bool:
         """Whether the host has no lease at present."""
         # In this order: of a lease that is renewed in between, the old end is compared.
-        end = self._page[_VALID_UNTIL]
+        end = self.page[VALID_UNTIL]
         return time.clock_gettime_ns(CLOCK) >= end
 
     def forbids(self) -> bool:
         """Whether the host must not answer. To be called before the counter is read: a lease that
         is renewed in between is renewed after the counter was raised."""
-        if self._serves_without:
-            return not self._page[_VALID_UNTIL]  # it has yet to join, or has left
+        if self.serves_without:
+            return not self.page[VALID_UNTIL]  # it has yet to join, or has left
         return self.is_over()
 
     def check(self) -> None:
@@ -80,12 +80,12 @@ class Lease:
 
     def seconds_over(self) -> float:
         """How long ago the lease ended; 0 while it lasts, and before the first."""
-        end = self._page[_VALID_UNTIL]
+        end = self.page[VALID_UNTIL]
         return max(0, boot_time() - end) / _NANOSECONDS if end else 0.0
 
     def seconds_left(self) -> float:
         """How long the lease lasts, negative where it has ended."""
-        return (self._page[_VALID_UNTIL] - boot_time()) / _NANOSECONDS
+        return (self.page[VALID_UNTIL] - boot_time()) / _NANOSECONDS
 
 
 def _this_boot() -> int:
