@@ -16,7 +16,7 @@ from tests.integration.cli.test_exits import environment
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
-GROUPS = ["tokens", "recipe", "import", "rollout", "webhooks"]
+GROUPS = ["tokens", "recipe", "import", "rollout", "webhooks", "hosts"]
 WEBHOOKS = "create list rotate test enable disable delete deliveries retry"
 OURS = [
     *(
@@ -28,6 +28,7 @@ OURS = [
     *(["import", verb] for verb in ("mlflow", "folder")),
     *(["rollout", verb] for verb in ("start", "status", "pause", "resume", "abort", "finish")),
     *(["webhooks", verb] for verb in WEBHOOKS.split()),
+    *(["hosts", verb] for verb in ("list", "forget")),
 ]
 
 
