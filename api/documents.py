@@ -37,6 +37,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "token_id": {"pattern": "^[0-9]{1,9}$"},
     "alert_id": {"pattern": "^[0-9]{1,9}$"},
     "webhook_id": {"pattern": "^[0-9]{1,9}$"},
+    "host": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
     "delivery_id": {"pattern": "^[0-9]{1,9}$"},
     "plot": {"pattern": f"^({'|'.join(PLOTS)})$"},
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},

@@ -90,6 +90,8 @@ SCOPES = {
     ("POST", "/models/<name>/aliases/<alias>/rollout/resume"): PROMOTE,
     ("POST", "/models/<name>/aliases/<alias>/rollout/abort"): PROMOTE,
     ("POST", "/models/<name>/aliases/<alias>/rollout/finish"): PROMOTE,
+    ("GET", "/hosts"): ADMIN,
+    ("DELETE", "/hosts/<host>"): ADMIN,
     ("GET", "/webhooks"): ADMIN,
     ("POST", "/webhooks"): ADMIN,
     ("GET", "/webhooks/<webhook_id>"): ADMIN,

@@ -288,7 +288,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for parameter in item.get("parameters", ())
     }
     named = {"name", "version", "alias", "token_id", "form", "plot", "call", "verb", "path"}
-    named |= {"alert_id", "webhook_id", "delivery_id"}
+    named |= {"alert_id", "webhook_id", "delivery_id", "host"}
     assert set(patterns) == named
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")

@@ -16,7 +16,7 @@ from tests.integration.cli.test_exits import environment
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
-GROUPS = ["tokens", "recipe", "import", "rollout", "webhooks", "hosts"]
+GROUPS = ["tokens", "recipe", "import", "rollout", "webhooks", "hosts", "blobs"]
 WEBHOOKS = "create list rotate test enable disable delete deliveries retry"
 OURS = [
     *(
