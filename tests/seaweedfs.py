@@ -52,26 +52,27 @@ def running_seaweedfs() -> Iterator[SeaweedFs]:
     arguments += [f"-s3.localSocket={folder / 's3.sock'}"]
     for part, port, internal in zip(_PARTS, ports[::2], ports[1::2], strict=True):
         arguments += [f"-{part}.port={port}", f"-{part}.port.grpc={internal}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [Path(sys.executable).parent / "weed", "mini", *arguments],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-        )
-        try:
-            endpoint = f"http://127.0.0.1:{ports[-2]}"
-            _wait_until_it_stores(endpoint, process, folder / "log")
-            yield SeaweedFs(endpoint)
-        finally:
-            process.kill()  # what a power cut would do to this server is nobody's concern
-            process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "weed", "mini", *arguments],
+        stdout=log,
+        stderr=log,
+        cwd=folder,
+    )
+    try:
+        endpoint = f"http://127.0.0.1:{ports[-2]}"
+        _wait_until_it_stores(endpoint, process, folder / "log")
+        yield SeaweedFs(endpoint)
+    finally:
+        process.kill()  # what a power cut would do to this server is nobody's concern
+        process.wait()
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _free_ports(number: int) -> list[int]:
