@@ -27,9 +27,12 @@ GRID = Search(method="grid", params={"max_depth": (1, 2, 4), "min_samples_leaf":
 
 @contextmanager
 def local_cluster(**how):
+    import dask
     from distributed import LocalCluster
 
-    with LocalCluster(dashboard_address=None, **how) as started:
+    # A loaded machine may take longer to start a worker again; then LocalCluster gives it up.
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "10m"})
+    with patient, LocalCluster(dashboard_address=None, **how) as started:
         yield started
 
 
