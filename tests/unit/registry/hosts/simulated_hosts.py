@@ -79,6 +79,7 @@ class Machine:
         self.processes: list[Process] = []
         self.preparing: set[int] = set()
         self.loading: Process | None = None
+        self.beside: list[Process] = []
         self.tried = {0}
         self.read_seq = 0
         self.at = WAIT
@@ -103,6 +104,7 @@ class Machine:
             if one.promotion not in self.preparing:
                 self.preparing.add(one.promotion)
                 self.processes.append(self._answering(one))
+                self.beside.append(self.processes[-1])
 
     def release(self, preparing: frozenset[int]) -> None:
         self.preparing &= preparing
@@ -117,7 +119,13 @@ class Machine:
         if self.loading not in self.processes:
             self.loading = self._loading(number)
             self.processes.append(self.loading)
+            self.beside.append(self.loading)
         return False
+
+    def begun(self) -> list[Process]:
+        """What the renewer has begun beside itself and has not ended."""
+        self.beside = [process for process in self.beside if process in self.processes]
+        return self.beside
 
     def refresh(self, worker: Worker) -> None:
         counter = self.page.counter
@@ -194,11 +202,12 @@ class Machine:
             self.processes.remove(process)
         return name
 
-    def run(self, process: Process, steps: int = 40) -> None:
-        """Let ``process`` go on until it ends or waits."""
-        for _ in range(steps):
+    def run(self, process: Process, steps: int = 40, fate: str = "well") -> None:
+        """Let ``process`` do so many steps, of which the last has ``fate``, unless it waits before."""
+        for _ in range(steps - 1):
             if self.step(process) in {WAIT, None}:
                 return
+        self.step(process, fate)
 
     def _check_is_loaded(self) -> None:
         live = self.world.database.live[self.read_seq :]

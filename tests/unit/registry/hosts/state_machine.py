@@ -1,6 +1,9 @@
 """Random schedules of everything that hosts do, with what the protocol promises checked after each
 step."""
 
+from collections.abc import Callable
+from itertools import product
+
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -12,33 +15,51 @@ from hypothesis.stateful import (
 
 from tests.unit.registry.hosts.simulated_hosts import LEASE, RATE, Faults, Machine, Process, World
 
-ANY = st.integers(0, 9)
-FATES = st.sampled_from(["well", "well", "well", "lost", "unanswered"])
-SPANS = st.sampled_from([1, 24, 24, 48, 96, 100, 210])
+STEPS = (1, 2, 3, 4, 5, 40)
+"""How many steps a process does; with the last of them it ends, or waits for others."""
+FATES = ("well", "well", "well", "lost", "unanswered")
+ANY = st.integers(0, 5)
+# One choice is drawn several times as fast as its parts.
+PARTS = st.sampled_from(list(product(range(4), STEPS, FATES)))
+STARTS = st.sampled_from(list(product(range(4), STEPS)))
+ENDS = st.sampled_from(list(product(range(4), range(16))))
+"""A machine, and the machines that stand still, as bits."""
+UNABLE = st.sampled_from(["", "a", "b"])
+SPANS = st.sampled_from([1, 24, 96, 210])
 """A lease is 100 of these by a clock of the usual rate."""
 RATES = st.integers(20, 22)
-LEASES = st.sampled_from([LEASE, LEASE, LEASE, 2 * LEASE])
-JUMPS = st.sampled_from([-36 * LEASE, 36 * LEASE])
+EVENTS = frozenset(
+    {
+        *("promote", "request", "replay", "third host", "long lease", "without lease", "fate"),
+        *("replace", "stop", "boot", "leave", "move", "forget", "abandon"),
+        *("set the database's clock", "set a clock"),
+    }
+)
+"""What may happen besides changes, beats, and processes that stand still."""
+
+
+def may(event: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A rule of this event."""
+    return precondition(lambda self: event in self.events)
 
 
 class Hosts(RuleBasedStateMachine):
     """Any process may stand still for any time; each step is atomic."""
 
     faults = Faults()
+    events = EVENTS
 
-    @initialize(data=st.data())
-    def begin(self, data: st.DataObject) -> None:
-        self.world = World(self.faults, database_rate=data.draw(RATES))
-        for name in "abc"[: data.draw(st.sampled_from([2, 2, 3]))]:
+    @initialize(rates=st.lists(RATES, min_size=4, max_size=4), more=st.integers(0, 63))
+    def begin(self, rates: list[int], more: int) -> None:
+        self.world = World(self.faults, database_rate=rates[3])
+        for i, name in enumerate("abc" if "third host" in self.events and more & 32 else "ab"):
+            long = "long lease" in self.events and more & 1 << i
+            serves = "without lease" in self.events and more >> 3 & 3 == i
             machine = Machine(
-                self.world,
-                name,
-                data.draw(RATES),
-                lease=data.draw(LEASES),
-                serves=data.draw(st.sampled_from([False, False, True])),
+                self.world, name, rates[i], lease=2 * LEASE if long else LEASE, serves=serves
             )
             self.world.machines.append(machine)
-            for _ in range(data.draw(st.sampled_from([0, 4, 4, 4]))):
+            for _ in range(4):
                 self.beat(machine)
 
     def machine(self, which: int) -> Machine:
@@ -46,98 +67,140 @@ class Hosts(RuleBasedStateMachine):
 
     @staticmethod
     def beat(machine: Machine) -> None:
-        """A whole beat, with what it begins elsewhere."""
+        """A whole beat, and the versions are loaded that it asks for."""
         if machine.renewing is not None:
             machine.run(machine.renewing)
-        for process in list(machine.processes):
+        for process in machine.begun():
             machine.run(process)
+
+    def begin_on(self, start: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
+        which, steps = start
+        machine = self.machine(which)
+        if machine.is_on:
+            process = begin(machine)
+            machine.processes.append(process)
+            machine.run(process, steps)
 
     @rule(which=ANY)
     def renew(self, which: int) -> None:
         self.beat(self.machine(which))
 
-    @rule()
-    def renew_all(self) -> None:
-        for machine in self.world.machines:
-            self.beat(machine)
-
-    @rule(which=ANY, other=ANY, steps=st.integers(1, 6), fate=FATES)
-    def go_on(self, which: int, other: int, steps: int, fate: str) -> None:
-        """One process does a few steps."""
+    @rule(part=PARTS)
+    def renew_in_part(self, part: tuple[int, int, str]) -> None:
+        """One renewer does a few steps, of which the last may fail."""
+        which, steps, fate = part
         machine = self.machine(which)
-        processes = [*machine.processes]
         if machine.renewing is not None:
-            processes.append(machine.renewing)
+            machine.run(machine.renewing, steps, fate if "fate" in self.events else "well")
+
+    @rule(part=PARTS)
+    def go_on(self, part: tuple[int, int, str]) -> None:
+        """Another process does a few steps, of which the last may fail."""
+        which, steps, fate = part
+        processes = [
+            (machine, process) for machine in self.world.machines for process in machine.processes
+        ]
         if processes:
-            process = processes[other % len(processes)]
-            for _ in range(steps - 1):
-                if machine.step(process) is None:
-                    return
-            machine.step(process, fate)
+            machine, process = processes[which % len(processes)]
+            machine.run(process, steps, fate if "fate" in self.events else "well")
 
     @rule(span=SPANS)
     def wait(self, span: int) -> None:
         self.world.now += span
 
-    @rule(which=ANY, steps=st.integers(0, 12))
-    def change(self, which: int, steps: int) -> None:
-        self.begin_on(which, lambda machine: machine.changing(), steps)
+    @rule(start=STARTS)
+    def change(self, start: tuple[int, int]) -> None:
+        self.begin_on(start, lambda machine: machine.changing())
 
-    @rule(which=ANY, steps=st.integers(0, 12), unable=st.sets(st.sampled_from("abc"), max_size=1))
-    def promote(self, which: int, steps: int, unable: set[str]) -> None:
-        number = next(self.world.numbers)
-        self.world.unable[number] = frozenset(unable)
-        self.begin_on(which, lambda machine: machine.promoting(number), steps)
+    @rule(end=ENDS)
+    def change_to_the_end(self, end: tuple[int, int]) -> None:
+        self.finish(end, lambda machine: machine.changing())
 
-    @precondition(lambda self: self.world.unanswered)
-    @rule(which=ANY, change=ANY, steps=st.integers(0, 12))
-    def replay(self, which: int, change: int, steps: int) -> None:
-        seq = self.world.unanswered[-1 - change % len(self.world.unanswered)]
-        self.begin_on(which, lambda machine: machine.replaying(seq), steps)
-
-    @rule(which=ANY, worker=ANY, steps=st.integers(1, 4))
-    def request(self, which: int, worker: int, steps: int) -> None:
-        self.begin_on(which, lambda machine: machine.requesting(machine.workers[worker % 2]), steps)
-
-    def begin_on(self, which: int, begin, steps: int) -> None:
+    def finish(self, end: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
+        """A process waits for the other machines, some of which stand still."""
+        which, still = end
         machine = self.machine(which)
         if not machine.is_on:
             return
-        process: Process = begin(machine)
+        process = begin(machine)
         machine.processes.append(process)
-        machine.run(process, steps)
+        for _ in range(12):
+            machine.run(process)
+            if process not in machine.processes:
+                return
+            for bit, other in enumerate(self.world.machines):
+                if not still & 1 << bit:
+                    self.beat(other)
+            self.world.now += 24
 
-    @rule(which=ANY)
-    def replace_renewer(self, which: int) -> None:
+    @may("promote")
+    @rule(start=STARTS, unable=UNABLE)
+    def promote(self, start: tuple[int, int], unable: str) -> None:
+        number = self.number(unable)
+        self.begin_on(start, lambda machine: machine.promoting(number))
+
+    @may("promote")
+    @rule(end=ENDS, unable=UNABLE)
+    def promote_to_the_end(self, end: tuple[int, int], unable: str) -> None:
+        number = self.number(unable)
+        self.finish(end, lambda machine: machine.promoting(number))
+
+    def number(self, unable: str) -> int:
+        """Of a new version that these hosts cannot load."""
+        number = next(self.world.numbers)
+        self.world.unable[number] = frozenset(unable)
+        return number
+
+    @may("replay")
+    @precondition(lambda self: self.world.unanswered)
+    @rule(start=STARTS, change=ANY)
+    def replay(self, start: tuple[int, int], change: int) -> None:
+        seq = self.world.unanswered[-1 - change % len(self.world.unanswered)]
+        self.begin_on(start, lambda machine: machine.replaying(seq))
+
+    @may("request")
+    @rule(start=STARTS, worker=st.integers(0, 1))
+    def request(self, start: tuple[int, int], worker: int) -> None:
+        self.begin_on(start, lambda machine: machine.requesting(machine.workers[worker]))
+
+    @may("replace")
+    @rule(which=ANY, long=st.booleans())
+    def replace_renewer(self, which: int, *, long: bool) -> None:
+        """Its worker is killed and another takes over, maybe with another setting."""
         machine = self.machine(which)
         if machine.is_on:
             machine.end_process()
+            machine.lease = 2 * LEASE if long and "long lease" in self.events else LEASE
             machine.start_process()
 
+    @may("stop")
     @rule(which=ANY, boots=st.booleans())
     def stop_or_start(self, which: int, *, boots: bool) -> None:
         machine = self.machine(which)
         if machine.is_on:
             machine.stop()
         else:
-            machine.start(boots=boots)
+            machine.start(boots=boots and "boot" in self.events)
 
-    @rule(which=ANY, steps=st.integers(0, 2))
-    def leave(self, which: int, steps: int) -> None:
-        if self.machine(which).renewing is not None:
-            self.begin_on(which, lambda machine: machine.leaving(), steps)
+    @may("leave")
+    @rule(start=STARTS)
+    def leave(self, start: tuple[int, int]) -> None:
+        if self.machine(start[0]).renewing is not None:
+            self.begin_on(start, lambda machine: machine.leaving())
 
+    @may("move")
     @precondition(lambda self: len(self.world.machines) < 4)
-    @rule(which=ANY, rate=RATES, steps=st.integers(0, 12))
-    def move(self, which: int, rate: int, steps: int) -> None:
+    @rule(which=ANY, rate=RATES, beats=st.integers(0, 4))
+    def move(self, which: int, rate: int, beats: int) -> None:
         """Start another machine with the name of one that may go on."""
         known = self.machine(which)
         known.serves = False  # Nobody could tell such a host that it is no longer the one.
         machine = Machine(self.world, known.name, rate)
         self.world.machines.append(machine)
-        for _ in range(steps // 3):
+        for _ in range(beats):
             self.beat(machine)
 
+    @may("forget")
     @rule(which=ANY)
     def forget(self, which: int) -> None:
         """The operator knows that a host is stopped, and so is every other of that name."""
@@ -147,17 +210,20 @@ class Hosts(RuleBasedStateMachine):
         ):
             self.world.database.forget(name)
 
+    @may("abandon")
     @precondition(lambda self: self.world.database.promotions)
-    @rule(which=ANY)
-    def abandon(self, which: int) -> None:
-        self.world.database.abandon(which % len(self.world.database.promotions) + 1)
+    @rule()
+    def abandon(self) -> None:
+        self.world.database.abandon(len(self.world.database.promotions))
 
+    @may("set the database's clock")
     @precondition(lambda self: not self.world.database_set_by)
     @rule(back=st.booleans())
     def set_clock_of_the_database(self, *, back: bool) -> None:
         self.world.database_set_by = -36 * LEASE if back else LEASE - RATE
 
-    @rule(which=ANY, by=JUMPS)
+    @may("set a clock")
+    @rule(which=ANY, by=st.sampled_from([-36 * LEASE, 36 * LEASE]))
     def set_clock(self, which: int, by: int) -> None:
         self.machine(which).set_by += by
 
