@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-postgresql test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
+.PHONY: help serve extras test test-postgresql test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-hosts bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -124,6 +124,9 @@ bench-splits: .venv/test ## Time the choice of a version of a split, and predict
 
 bench-growth: .venv/test ## Compare a registry of 100,000 versions with one of 200
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
+
+bench-hosts: .venv/test ## Measure what the protocol of hosts costs on PostgreSQL; HOSTS=--write writes benchmarks/HOSTS.md
+	$(BIN)/python -m benchmarks.hosts $(HOSTS)
 
 bench-telemetry: .venv/test ## Time the counting of predictions by version
 	$(BIN)/python -m benchmarks.telemetry

@@ -203,7 +203,7 @@ class Machine:
         return name
 
     def run(self, process: Process, steps: int = 40, fate: str = "well") -> None:
-        """Let ``process`` do so many steps, of which the last has ``fate``, unless it waits before."""
+        """Let ``process`` do so many steps, unless it waits before; the last has the ``fate``."""
         for _ in range(steps - 1):
             if self.step(process) in {WAIT, None}:
                 return

@@ -24,6 +24,14 @@ PARTS = st.sampled_from(list(product(range(4), STEPS, FATES)))
 STARTS = st.sampled_from(list(product(range(4), STEPS)))
 ENDS = st.sampled_from(list(product(range(4), range(16))))
 """A machine, and the machines that stand still, as bits."""
+SUSPENSIONS = st.sampled_from(
+    list(product(range(4), STEPS, (0, 210), (False, True), (False, True)))
+)
+PROMOTIONS = st.sampled_from(
+    list(
+        product(range(4), (4, 5), (0, 210), (1, 2, 3), ("", "a", "b"), (False, True), (False, True))
+    )
+)
 UNABLE = st.sampled_from(["", "a", "b"])
 SPANS = st.sampled_from([1, 24, 96, 210])
 """A lease is 100 of these by a clock of the usual rate."""
@@ -66,11 +74,11 @@ class Hosts(RuleBasedStateMachine):
         return self.world.machines[which % len(self.world.machines)]
 
     @staticmethod
-    def beat(machine: Machine) -> None:
-        """A whole beat, and the versions are loaded that it asks for."""
+    def beat(machine: Machine, *, loads: bool = True) -> None:
+        """A whole beat; ``loads``: and the versions are loaded that it asks for."""
         if machine.renewing is not None:
             machine.run(machine.renewing)
-        for process in machine.begun():
+        for process in machine.begun() if loads else ():
             machine.run(process)
 
     def begin_on(self, start: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
@@ -93,6 +101,22 @@ class Hosts(RuleBasedStateMachine):
         if machine.renewing is not None:
             machine.run(machine.renewing, steps, fate if "fate" in self.events else "well")
 
+    @rule(suspension=SUSPENSIONS)
+    def suspend_a_beat(self, suspension: tuple[int, int, int, bool, bool]) -> None:
+        """A renewer is suspended in a beat, while a change is made that may have begun before."""
+        which, steps, pause, begun, resumed = suspension
+        machine, other = self.machine(which), self.machine(which + 1)
+        if machine.renewing is None or not other.is_on:
+            return
+        self.world.now += pause
+        process = other.changing()
+        other.processes.append(process)
+        other.run(process, 40 if begun else 1)
+        machine.run(machine.renewing, steps)
+        self.finish(other, process, still=15)
+        if resumed and machine.renewing is not None:
+            machine.run(machine.renewing)
+
     @rule(part=PARTS)
     def go_on(self, part: tuple[int, int, str]) -> None:
         """Another process does a few steps, of which the last may fail."""
@@ -114,16 +138,18 @@ class Hosts(RuleBasedStateMachine):
 
     @rule(end=ENDS)
     def change_to_the_end(self, end: tuple[int, int]) -> None:
-        self.finish(end, lambda machine: machine.changing())
+        self.to_the_end(end, lambda machine: machine.changing())
 
-    def finish(self, end: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
-        """A process waits for the other machines, some of which stand still."""
+    def to_the_end(self, end: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
         which, still = end
         machine = self.machine(which)
-        if not machine.is_on:
-            return
-        process = begin(machine)
-        machine.processes.append(process)
+        if machine.is_on:
+            process = begin(machine)
+            machine.processes.append(process)
+            self.finish(machine, process, still)
+
+    def finish(self, machine: Machine, process: Process, still: int) -> None:
+        """A process waits for the other machines, some of which stand still."""
         for _ in range(12):
             machine.run(process)
             if process not in machine.processes:
@@ -143,7 +169,25 @@ class Hosts(RuleBasedStateMachine):
     @rule(end=ENDS, unable=UNABLE)
     def promote_to_the_end(self, end: tuple[int, int], unable: str) -> None:
         number = self.number(unable)
-        self.finish(end, lambda machine: machine.promoting(number))
+        self.to_the_end(end, lambda machine: machine.promoting(number))
+
+    @may("promote")
+    @rule(promotion=PROMOTIONS)
+    def suspend_a_promotion(self, promotion: tuple[int, int, int, int, str, bool, bool]) -> None:
+        """A promotion is suspended while another host renews its lease or joins."""
+        which, steps, pause, beats, unable, loads, abandoned = promotion
+        machine, other = self.machine(which), self.machine(which + 1)
+        if not machine.is_on:
+            return
+        self.world.now += pause
+        process = machine.promoting(self.number(unable))
+        machine.processes.append(process)
+        machine.run(process, steps)
+        if abandoned and "abandon" in self.events:
+            self.abandon()
+        for _ in range(beats):
+            self.beat(other, loads=loads)
+        self.finish(machine, process, still=15)
 
     def number(self, unable: str) -> int:
         """Of a new version that these hosts cannot load."""
@@ -164,14 +208,16 @@ class Hosts(RuleBasedStateMachine):
         self.begin_on(start, lambda machine: machine.requesting(machine.workers[worker]))
 
     @may("replace")
-    @rule(which=ANY, long=st.booleans())
-    def replace_renewer(self, which: int, *, long: bool) -> None:
+    @rule(which=ANY, long=st.booleans(), steps=st.integers(0, 5))
+    def replace_renewer(self, which: int, steps: int, *, long: bool) -> None:
         """Its worker is killed and another takes over, maybe with another setting."""
         machine = self.machine(which)
         if machine.is_on:
             machine.end_process()
             machine.lease = 2 * LEASE if long and "long lease" in self.events else LEASE
             machine.start_process()
+            if machine.renewing is not None and steps:
+                machine.run(machine.renewing, steps)
 
     @may("stop")
     @rule(which=ANY, boots=st.booleans())
@@ -190,14 +236,17 @@ class Hosts(RuleBasedStateMachine):
 
     @may("move")
     @precondition(lambda self: len(self.world.machines) < 4)
-    @rule(which=ANY, rate=RATES, beats=st.integers(0, 4))
-    def move(self, which: int, rate: int, beats: int) -> None:
+    @rule(which=ANY, rate=RATES, beats=st.integers(0, 4), replaced=st.booleans())
+    def move(self, which: int, rate: int, beats: int, *, replaced: bool) -> None:
         """Start another machine with the name of one that may go on."""
         known = self.machine(which)
         known.serves = False  # Nobody could tell such a host that it is no longer the one.
         machine = Machine(self.world, known.name, rate)
         self.world.machines.append(machine)
         for _ in range(beats):
+            self.beat(machine)
+        if replaced and "replace" in self.events:
+            self.replace_renewer(len(self.world.machines) - 1, 0, long=False)
             self.beat(machine)
 
     @may("forget")
@@ -211,10 +260,10 @@ class Hosts(RuleBasedStateMachine):
             self.world.database.forget(name)
 
     @may("abandon")
-    @precondition(lambda self: self.world.database.promotions)
     @rule()
     def abandon(self) -> None:
-        self.world.database.abandon(len(self.world.database.promotions))
+        if last := len(self.world.database.promotions):
+            self.world.database.abandon(last)
 
     @may("set the database's clock")
     @precondition(lambda self: not self.world.database_set_by)

@@ -1,0 +1,103 @@
+"""A process dies between the commit of a change and its answer; the client repeats the request."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from registry.hosts.driving import complete
+from registry.hosts.protocol import WAIT
+from registry.hosts.sql_store import SqlHostStore
+from tests.faults.strace import available
+from tests.integration.hosts.changing import SECOND, promoter
+from tests.integration.hosts.host import Host
+
+ROOT = Path(__file__).parents[3]
+CALLS = "connect,sendto,recvfrom,poll"
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+
+@pytest.fixture
+def backend():
+    return "postgresql"
+
+
+@pytest.fixture
+def store(database_url):
+    store = SqlHostStore(database_url, 2.0)
+    yield store
+    store.close()
+
+
+def change(url, log, *inject):
+    """Run the process under strace; whether it answered."""
+    command = ["strace", "-qq", "-s", "64", "-o", str(log), "-e", f"trace={CALLS},write", *inject]
+    ended = subprocess.run(
+        [*command, sys.executable, "-m", "tests.integration.hosts.changing", url],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.stdout == b"answered"
+
+
+def points(log):
+    """The calls between the one that sends the commit and the answer."""
+    seen, found, committed = Counter(), [], False
+    for line in log.read_text().splitlines():
+        call = re.match(r"(\w+)\(", line)
+        if call is None:
+            continue
+        seen[call[1]] += 1
+        if "answered" in line:
+            return found
+        if committed and call[1] != "write":
+            found.append(f"{call[1]}:signal=KILL:when={seen[call[1]]}")
+        committed = committed or "COMMIT" in line
+    raise AssertionError("the process did not answer")
+
+
+def check_repeated(store, host, head):
+    """The change is committed; its repeated request is answered when the host has noticed it."""
+    assert store.head() == head + 1
+    steps = promoter(store).confirm(30 * SECOND)
+    assert WAIT in iter(lambda: next(steps), None)
+    counter = host.workers.counter
+    host.beat()
+    assert complete(steps) == ()
+    assert host.workers.counter == counter + 1
+
+
+def kill_at(point, url, store, host, log):
+    host.beat()
+    head = store.head()
+    answered = change(url, log, "-e", f"inject={point}")
+    assert not answered
+    check_repeated(store, host, head)
+
+
+def test_a_change_whose_process_was_killed_holds_when_its_repetition_is_answered(
+    database_url, store, tmp_path
+):
+    log = tmp_path / "log"
+    assert change(database_url, log)
+    found = points(log)
+
+    kill_at(found[len(found) // 2], database_url, store, Host(store), log)
+
+
+@pytest.mark.slow
+def test_it_holds_wherever_the_process_was_killed_after_its_commit(database_url, store, tmp_path):
+    log = tmp_path / "log"
+    assert change(database_url, log)
+    found = points(log)
+    host = Host(store)
+
+    assert len(found) > 20
+    for point in found:
+        kill_at(point, database_url, store, host, log)
