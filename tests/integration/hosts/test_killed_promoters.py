@@ -35,7 +35,7 @@ def store(database_url):
 
 def change(url, log, *inject):
     """Run the process under strace; whether it answered."""
-    command = ["strace", "-qq", "-s", "64", "-o", str(log), "-e", f"trace={CALLS},write", *inject]
+    command = ["strace", "-qq", "-s", "9999", "-o", str(log), "-e", f"trace={CALLS},write", *inject]
     ended = subprocess.run(
         [*command, sys.executable, "-m", "tests.integration.hosts.changing", url],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def change(url, log, *inject):
 
 def points(log):
     """The calls between the one that sends the commit and the answer."""
-    seen, found, committed = Counter(), [], False
+    seen, found, written, committed = Counter(), [], False, False
     for line in log.read_text().splitlines():
         call = re.match(r"(\w+)\(", line)
         if call is None:
@@ -58,7 +58,8 @@ def points(log):
             return found
         if committed and call[1] != "write":
             found.append(f"{call[1]}:signal=KILL:when={seen[call[1]]}")
-        committed = committed or "COMMIT" in line
+        written = written or "INSERT INTO history" in line
+        committed = committed or (written and "COMMIT" in line)
     raise AssertionError("the process did not answer")
 
 

@@ -124,6 +124,16 @@ class LeavesBeforeItEnds(Renewer):
         self._page.valid_until = 0
 
 
+class LeavesForAnotherMachine(Renewer):
+    """Deletes a row for which another machine may still answer."""
+
+    def leave(self) -> Steps[None]:
+        yield "end"
+        self._page.valid_until = 0
+        yield "leave"
+        self._store.leave(self._me)
+
+
 class StaysAfterItIsReplaced(Renewer):
     """Goes on to renew where another machine has taken its row."""
 
@@ -174,7 +184,8 @@ class AsksBeforeTheCommit(Promoter):
     hosts: frozenset[str] = frozenset()
 
     def look(self) -> None:
-        self.hosts = frozenset(row.host for row in self._store.unacknowledged(1 << 60))
+        rows = self._store.unacknowledged(1 << 60)
+        self.hosts = frozenset(row.host for row in rows if not row.expired)
 
     def _need_not_wait(self, row: HostStanding, began: int) -> bool:
         return row.host not in self.hosts or super()._need_not_wait(row, began)
@@ -286,6 +297,10 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "answers while it joins": (Faults(renewer=AnswersWhileItJoins), {"promote", "stop"}),
     "leases in full": (Faults(renewer=LeasesInFull), NONE),
     "leaves before it ends": (Faults(renewer=LeavesBeforeItEnds), {"leave"}),
+    "leaves for another machine": (
+        Faults(renewer=LeavesForAnotherMachine),
+        {"move", "leave", "replace"},
+    ),
     "stays after it is replaced": (Faults(renewer=StaysAfterItIsReplaced), {"move"}),
     "acknowledges for another machine": (
         Faults(renewer=AcknowledgesForAnotherMachine),

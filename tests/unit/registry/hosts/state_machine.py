@@ -24,9 +24,9 @@ PARTS = st.sampled_from(list(product(range(4), STEPS, FATES)))
 STARTS = st.sampled_from(list(product(range(4), STEPS)))
 ENDS = st.sampled_from(list(product(range(4), range(16))))
 """A machine, and the machines that stand still, as bits."""
-SUSPENSIONS = st.sampled_from(
-    list(product(range(4), STEPS, (0, 210), (False, True), (False, True)))
-)
+PAUSES = ((0, 0), (210, 0), (0, 100))
+"""Before a change begins, and after."""
+SUSPENSIONS = st.sampled_from(list(product(range(4), STEPS, PAUSES, (1, 2, 40), (False, True))))
 PROMOTIONS = st.sampled_from(
     list(
         product(range(4), (4, 5), (0, 210), (1, 2, 3), ("", "a", "b"), (False, True), (False, True))
@@ -102,16 +102,17 @@ class Hosts(RuleBasedStateMachine):
             machine.run(machine.renewing, steps, fate if "fate" in self.events else "well")
 
     @rule(suspension=SUSPENSIONS)
-    def suspend_a_beat(self, suspension: tuple[int, int, int, bool, bool]) -> None:
+    def suspend_a_beat(self, suspension: tuple[int, int, tuple[int, int], int, bool]) -> None:
         """A renewer is suspended in a beat, while a change is made that may have begun before."""
-        which, steps, pause, begun, resumed = suspension
+        which, steps, pauses, before, resumed = suspension
         machine, other = self.machine(which), self.machine(which + 1)
         if machine.renewing is None or not other.is_on:
             return
-        self.world.now += pause
+        self.world.now += pauses[0]
         process = other.changing()
         other.processes.append(process)
-        other.run(process, 40 if begun else 1)
+        other.run(process, before)
+        self.world.now += pauses[1]
         machine.run(machine.renewing, steps)
         self.finish(other, process, still=15)
         if resumed and machine.renewing is not None:
@@ -207,6 +208,23 @@ class Hosts(RuleBasedStateMachine):
     def request(self, start: tuple[int, int], worker: int) -> None:
         self.begin_on(start, lambda machine: machine.requesting(machine.workers[worker]))
 
+    @may("request")
+    @rule(suspension=st.sampled_from(list(product(range(4), range(2), (1, 2, 3)))))
+    def suspend_a_request(self, suspension: tuple[int, int, int]) -> None:
+        """A request, which begins after a change, is suspended while its host renews its lease."""
+        which, worker, steps = suspension
+        machine, other = self.machine(which), self.machine(which + 1)
+        if not (machine.is_on and other.is_on):
+            return
+        self.to_the_end((which + 1, 15), lambda machine: machine.changing())
+        request = machine.requesting(machine.workers[worker])
+        machine.processes.append(request)
+        machine.run(request, steps)
+        if machine.renewing is not None:
+            machine.run(machine.renewing)
+        if request in machine.processes:
+            machine.run(request)
+
     @may("replace")
     @rule(which=ANY, long=st.booleans(), steps=st.integers(0, 5))
     def replace_renewer(self, which: int, steps: int, *, long: bool) -> None:
@@ -220,13 +238,19 @@ class Hosts(RuleBasedStateMachine):
                 machine.run(machine.renewing, steps)
 
     @may("stop")
-    @rule(which=ANY, boots=st.booleans())
-    def stop_or_start(self, which: int, *, boots: bool) -> None:
+    @rule(which=ANY, boots=st.booleans(), again=st.booleans())
+    def stop_or_start(self, which: int, *, boots: bool, again: bool) -> None:
+        """``again``: both, and each worker answers a request, for which it reads the database."""
         machine = self.machine(which)
         if machine.is_on:
             machine.stop()
-        else:
-            machine.start(boots=boots and "boot" in self.events)
+            if not again:
+                return
+        machine.start(boots=boots and "boot" in self.events)
+        for worker in machine.workers if again else ():
+            request = machine.requesting(worker)
+            machine.processes.append(request)
+            machine.run(request)
 
     @may("leave")
     @rule(start=STARTS)
@@ -236,18 +260,20 @@ class Hosts(RuleBasedStateMachine):
 
     @may("move")
     @precondition(lambda self: len(self.world.machines) < 4)
-    @rule(which=ANY, rate=RATES, beats=st.integers(0, 4), replaced=st.booleans())
-    def move(self, which: int, rate: int, beats: int, *, replaced: bool) -> None:
+    @rule(which=ANY, beats=st.integers(0, 4), replaced=st.booleans(), leaves=st.booleans())
+    def move(self, which: int, beats: int, *, replaced: bool, leaves: bool) -> None:
         """Start another machine with the name of one that may go on."""
         known = self.machine(which)
         known.serves = False  # Nobody could tell such a host that it is no longer the one.
-        machine = Machine(self.world, known.name, rate)
+        machine = Machine(self.world, known.name, known.rate)
         self.world.machines.append(machine)
         for _ in range(beats):
             self.beat(machine)
         if replaced and "replace" in self.events:
             self.replace_renewer(len(self.world.machines) - 1, 0, long=False)
             self.beat(machine)
+        if leaves and "leave" in self.events:
+            self.leave((len(self.world.machines) - 1, 40))
 
     @may("forget")
     @rule(which=ANY)
