@@ -83,7 +83,11 @@ def _tried(database: Database, change: Callable[[Connection], bool]) -> bool:
         with (
             translated_errors(),
             database.patient(
-                session, lock_timeout=_TABLE_SECONDS, statement_timeout=_MIGRATION_SECONDS
+                session,
+                lock_timeout=_TABLE_SECONDS,
+                statement_timeout=_MIGRATION_SECONDS,
+                # Between two statements it may import Alembic, or convert rows.
+                idle_in_transaction_session_timeout=_MIGRATION_SECONDS,
             ),
         ):
             return change(connection)
