@@ -22,6 +22,7 @@ PAGES = (
     f"{MODEL}/compare",
     f"{MODEL}/compare?v=1,2,3,4,{{last}}",
     f"{MODEL}/2/promote",
+    f"{MODEL}/2/rollout",
     f"{MODEL}/rollback",
     f"{MODEL}/{{last}}/try",
     f"{MODEL}/{{last}}/try?tab=rows",

@@ -157,6 +157,10 @@ class TokenNotFound(NotFound):
     """There is no such token."""
 
 
+class HostNotFound(NotFound):
+    """No such host uses the database."""
+
+
 class NotAcceptable(ProblemReply):
     """406: no response in an accepted format."""
 
@@ -239,6 +243,10 @@ class ChampionMoved(Conflict):
     """The champion, the policy or the holdout changed repeatedly during the measurement."""
 
 
+class PromotionAbandoned(Conflict):
+    """The promotion was prepared for too long, or was ended meanwhile; nothing has changed."""
+
+
 class BodyRefused(Refused):
     """A body with unknown keys or invalid values."""
 
@@ -317,6 +325,18 @@ class DatabaseUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """The disk cannot be read or written."""
+
+
+class BucketUnavailable(StorageUnavailable):
+    """The bucket of the artifacts cannot be read or written."""
+
+
+class UploadExpired(Unavailable):
+    """The upload took so long that its bytes may have been removed; nothing was registered."""
+
+
+class LeaseOver(Unavailable):
+    """This host has not reached the database for too long to know what is live."""
 
 
 class BlobsBusy(Unavailable):

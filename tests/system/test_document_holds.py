@@ -75,7 +75,7 @@ ROW_HASHES = "The part training_rows is not a file"
 """The same, where other parts of the metadata have the same type of problem."""
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 THERE |= {"form": "onnx", "plot": "roc", "call": "status", "verb": "classify"}
-THERE |= {"path": "uploads/fuzzed/file"}
+THERE |= {"path": "uploads/fuzzed/file", "host": "elsewhere"}
 """What leads a request past the first 404."""
 IDENTIFIERS = ("token_id", "alert_id", "webhook_id", "delivery_id")
 

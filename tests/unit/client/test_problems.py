@@ -15,9 +15,14 @@ NEVER_OVER_HTTP = {
     service_errors.SchemaMismatch,
     service_errors.NetworkFileSystem,
     service_errors.AddressRefused,
+    service_errors.BucketForeign,
+    service_errors.MoveRefused,
+    service_errors.HostNotAlone,
+    service_errors.HostReplaced,
+    service_errors.HistoryShortened,
 }
-"""Only commands that work on the data directory itself meet these, or a start that fails; an
-address that is refused is a fault of a webhook that is refused."""
+"""Only commands that work on the data directory itself meet these, or a start that fails, or a host
+that must not go on; an address that is refused is a fault of a webhook that is refused."""
 ONLY_IN_THE_CONSOLE = {
     service_errors.SignInRequired,
     service_errors.SignInLinkRefused,
