@@ -95,6 +95,7 @@ BEYOND = {
     "DELETE /models/{name}/aliases/{alias}/rollout": 404,
     "POST /alerts/{alert_id}/seen": 404,
     "POST /webhooks": 422,
+    "DELETE /hosts/{host}": 404,
     "DELETE /models/{name}/{version}": 409,
     "PUT /models/{name}/holdout": 400,
     "POST /invocations": 400,

@@ -115,7 +115,7 @@ def test_a_second_one_waits_and_takes_the_place_of_one_that_was_killed(
 
 
 @pytest.mark.slow
-def test_it_waits_for_a_server_and_for_the_schema_of_this_release(
+def test_it_waits_for_a_server_and_for_a_schema_that_this_release_serves(
     tmp_path: Path, start: Start
 ) -> None:
     data, log = tmp_path / "new", tmp_path / "keeper-0.log"
@@ -124,7 +124,7 @@ def test_it_waits_for_a_server_and_for_the_schema_of_this_release(
     assert not data.exists(), "a backup could not be restored into it"
 
     begin_to_serve(data)
-    wait_for(lambda: "does not have the schema" in log.read_text())
+    wait_for(lambda: "does not have a schema that this" in log.read_text())
     assert last_beat(data / "run") is None
     assert not (data / "registry.db").exists()
 
