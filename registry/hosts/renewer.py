@@ -130,15 +130,11 @@ class Renewer:
     def leave(self) -> Steps[None]:
         """End the lease, then delete the row of the host. Requests in progress go on: they began
         before. Raises Unavailable.
-
-        A row that has acknowledged nothing stays until it expires: it may have been taken over from
-        another machine, for which promoters have to wait.
         """
         yield "end"
         self._page.valid_until = 0
-        if self._seq >= 0:
-            yield "leave"
-            self._store.leave(self._me)
+        yield "leave"
+        self._store.leave(self._me)
 
     def _present(self, state: HostState) -> None:
         try:

@@ -207,7 +207,10 @@ class SqlHostStore:
     def leave(self, me: Presence) -> None:
         with self._changing() as session:
             session.execute(
-                text("DELETE FROM hosts WHERE host = :host AND incarnation = :incarnation"),
+                text(
+                    "DELETE FROM hosts"
+                    " WHERE host = :host AND incarnation = :incarnation AND acked_seq > 0"
+                ),
                 {"host": me.host, "incarnation": me.incarnation},
             )
 

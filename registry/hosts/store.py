@@ -94,7 +94,11 @@ class HostStore(Protocol):
         locks the promotion's row, as the commit does."""
 
     def leave(self, me: Presence) -> None:
-        """Delete the row of this host if it is this incarnation's."""
+        """Delete the row of this host if it is this incarnation's and has acknowledged an event.
+
+        One that has acknowledged nothing stays until it expires: it may have been taken over from
+        another machine, for which promoters have to wait.
+        """
 
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
         """Begin to prepare a promotion, for which this host is ready, and return its id.

@@ -25,8 +25,8 @@ MIGRATION_LOCK = 0x68737770
 process."""
 _MIGRATION_SECONDS = 600.0
 """The timeout of a statement of a migration, and of waiting for another migration."""
-_TABLE_SECONDS = 0.5
-_PAUSE_SECONDS = 1.0
+_TABLE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.5
 _TRYING_SECONDS = 60.0
 
 

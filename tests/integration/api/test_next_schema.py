@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -54,6 +55,14 @@ def predict(caller):
     return caller.post("/models/plane/predict", json={"input": [10]})
 
 
+def until_not_busy(change):
+    """The response to ``change``, repeated as clients do while a migration has the tables."""
+    while (response := change()).status_code == 503:
+        assert response.json["title"] == "Database busy"
+        time.sleep(0.05)
+    return response
+
+
 def test_a_service_goes_on_while_another_host_migrates_the_database(
     running, database_url, artifacts
 ):
@@ -62,9 +71,11 @@ def test_a_service_goes_on_while_another_host_migrates_the_database(
     def work():
         admin = running.admin
         while not ended.is_set():
-            added = admin.upload("plane", artifacts["line-2"])
+            added = until_not_busy(lambda: admin.upload("plane", artifacts["line-2"]))
+            number = added.json["version"]
+            promoted = until_not_busy(partial(admin.promote, "plane", number))
             statuses.append(added.status_code)
-            statuses.append(admin.promote("plane", added.json["version"]).status_code)
+            statuses.append(promoted.status_code)
             statuses.append(predict(admin).status_code)
 
     worker = threading.Thread(target=work)

@@ -9,6 +9,7 @@ from registry.hosts.store import Presence
 from registry.live.counter import Counter
 from registry.live.lease import Lease
 from registry.live.membership import Membership
+from registry.storage.history import record
 from tests.processes import wait_for
 
 LEASE_SECONDS = 2
@@ -20,7 +21,10 @@ def backend():
 
 
 @pytest.fixture
-def store(database_url):
+def store(database, database_url):
+    """Of a registry in which something has happened."""
+    with database.write() as session:
+        record(session, "model_created", actor="ann")
     store = SqlHostStore(database_url, 2.0)
     yield store
     store.close()

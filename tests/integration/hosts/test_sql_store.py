@@ -88,8 +88,19 @@ def test_hosts_that_have_not_acknowledged_an_event_are_waited_for(store, databas
     store.acknowledge(ONE, 1)
 
     assert [row.host for row in store.unacknowledged(1)] == ["two"]
-    store.leave(TWO)
+    store.acknowledge(TWO, 1)
     assert store.unacknowledged(1) == []
+
+
+def test_the_row_of_a_host_that_leaves_stays_only_until_it_has_acknowledged_an_event(store):
+    join(store, ONE)
+
+    store.leave(ONE)
+    assert store.find("one").incarnation == ONE.incarnation
+    store.acknowledge(ONE, 1)
+    store.leave(ONE)
+
+    assert store.find("one") is None
 
 
 def test_a_host_has_expired_one_lease_after_its_lease_by_the_database_s_clock(store, database):

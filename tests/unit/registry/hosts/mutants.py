@@ -124,16 +124,6 @@ class LeavesBeforeItEnds(Renewer):
         self._page.valid_until = 0
 
 
-class LeavesForAnotherMachine(Renewer):
-    """Deletes a row for which another machine may still answer."""
-
-    def leave(self) -> Steps[None]:
-        yield "end"
-        self._page.valid_until = 0
-        yield "leave"
-        self._store.leave(self._me)
-
-
 class StaysAfterItIsReplaced(Renewer):
     """Goes on to renew where another machine has taken its row."""
 
@@ -251,6 +241,14 @@ class ExpiresAtOnce(SimulatedDatabase):
         return super()._standing(host)._replace(expired=self.hosts[host].expires < self.clock())
 
 
+class LeavesForAnotherMachine(SimulatedDatabase):
+    """Deletes a row for which another machine may still answer."""
+
+    def leave(self, me: Presence) -> None:
+        if me.host in self.hosts and self.hosts[me.host].incarnation == me.incarnation:
+            del self.hosts[me.host]
+
+
 class CommitsWhatWasAbandoned(SimulatedDatabase):
     def promote(self, promotion: int) -> int:
         self.promotions[promotion].state = "preparing"
@@ -298,7 +296,7 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "leases in full": (Faults(renewer=LeasesInFull), NONE),
     "leaves before it ends": (Faults(renewer=LeavesBeforeItEnds), {"leave"}),
     "leaves for another machine": (
-        Faults(renewer=LeavesForAnotherMachine),
+        Faults(database=LeavesForAnotherMachine),
         {"move", "leave", "replace"},
     ),
     "stays after it is replaced": (Faults(renewer=StaysAfterItIsReplaced), {"move"}),

@@ -81,7 +81,7 @@ class SimulatedDatabase:
 
     def leave(self, me: Presence) -> None:
         row = self.hosts.get(me.host)
-        if row is not None and row.incarnation == me.incarnation:
+        if row is not None and row.incarnation == me.incarnation and row.acknowledged:
             del self.hosts[me.host]
 
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
