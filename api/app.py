@@ -66,16 +66,19 @@ from api.versions import blueprint as versions
 from api.webhooks import blueprint as webhooks
 from api.worker_reports import REPORT_SECONDS, report_workers
 from config import Settings
+from registry.confinement.spawner import Spawner
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(settings: Settings, spawner: Spawner | None = None) -> Flask:
     """The WSGI application on a data directory, which is prepared immediately.
+
+    ``spawner`` starts its confined processes in place of one of its own.
 
     Raises SchemaMismatch if the database belongs to another release.
     """
     configure_logs(settings)
     serving_telemetry = ServingTelemetry()
-    services = Services.build(settings, serving_telemetry)
+    services = Services.build(settings, serving_telemetry, spawner)
     if (token := prepare_worker(services)) and not settings.admin_token:
         # The token is shown only here, and not in the log, which must never contain it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201

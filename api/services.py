@@ -83,10 +83,16 @@ class Services:
     requests: Rates | None
 
     @classmethod
-    def build(cls, settings: Settings, observer: Observer | None = None) -> "Services":
+    def build(
+        cls,
+        settings: Settings,
+        observer: Observer | None = None,
+        spawner: Spawner | None = None,
+    ) -> "Services":
         """Read and start nothing; ``start`` does that.
 
-        ``observer`` is notified of loads, of reads of the database and of promotions.
+        ``observer`` is notified of loads, of reads of the database and of promotions. ``spawner``
+        starts the confined processes; ``close`` closes it.
 
         Raises ValueError for a database URL that is not supported or an extra that is missing,
         NetworkFileSystem, StorageFull,
@@ -111,7 +117,7 @@ class Services:
             without=settings.without_lease,
             report=note_unconfirmed,
         )
-        spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
+        spawner = spawner or Spawner((*INTAKE_MODULES, *SERVING_MODULES))
         memory = ProcessMemory(settings.model_process_bytes, settings.model_processes_bytes)
         load = observed(loader(blobs, spawner, memory), observer)
         pool = Pool(load, settings.model_cache_mb * 2**20)

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 from api.app import create_app
 from api.services import Services, attach
 from config import Settings
-from registry.confinement.spawner import Spawner
+from registry.confinement.limits import Limits
+from registry.confinement.spawner import Confined, Spawner
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
 from registry.signature import Signature
@@ -183,6 +184,7 @@ class RememberingInspector(Inspector):
 
     def __init__(self, spawner: Spawner) -> None:
         super().__init__(spawner=spawner)
+        self.spawner = spawner
         self._known: dict[bytes, tuple[Inspection, Signature]] = {}
 
     def inspect(
@@ -194,19 +196,34 @@ class RememberingInspector(Inspector):
         return known
 
 
+class SharedSpawner(Spawner):
+    """Starts processes with that of the session, and does not close it: its zygote, which imports
+    for three seconds, serves all apps."""
+
+    def __init__(self, spawner: Spawner) -> None:
+        super().__init__()
+        self._shared = spawner
+
+    def spawn(self, entry: str, limits: Limits, files: Iterable[int] = ()) -> Confined:
+        return self._shared.spawn(entry, limits, files)
+
+    def missing(self) -> tuple[str, ...]:
+        return self._shared.missing()
+
+
 @pytest.fixture(scope="session")
-def inspector(spawner: Spawner) -> Inspector:
+def inspector(spawner: Spawner) -> RememberingInspector:
     """One inspector for all apps."""
     return RememberingInspector(spawner)
 
 
-def _service(settings: Settings, inspector: Inspector, databases: Databases) -> Service:
+def _service(settings: Settings, inspector: RememberingInspector, databases: Databases) -> Service:
     if not settings.database_url and (url := databases.url(settings.data)):
         # No renewer runs beside these apps, so that a lease would be over after a while.
         settings = dataclasses.replace(settings, database_url=url, lease_seconds=0)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    app = create_app(settings)
+    app = create_app(settings, SharedSpawner(inspector.spawner))
     # The app sends logs to the standard error of the moment, which pytest closes after the test.
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -224,7 +241,7 @@ def _service(settings: Settings, inspector: Inspector, databases: Databases) -> 
 
 @pytest.fixture(scope="session")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, databases: Databases
+    tmp_path_factory: pytest.TempPathFactory, inspector: RememberingInspector, databases: Databases
 ) -> Iterator[Service]:
     """The app that most tests share."""
     settings = Settings(
@@ -239,7 +256,9 @@ def service(
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, inspector: Inspector, databases: Databases) -> Iterator[AppMaker]:
+def make_app(
+    tmp_path: Path, inspector: RememberingInspector, databases: Databases
+) -> Iterator[AppMaker]:
     """Makes an app of this test's own, with the settings that are given."""
     with _making_apps(tmp_path, inspector, databases) as make:
         yield make
@@ -247,7 +266,7 @@ def make_app(tmp_path: Path, inspector: Inspector, databases: Databases) -> Iter
 
 @pytest.fixture(scope="module")
 def module_app(
-    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, databases: Databases
+    tmp_path_factory: pytest.TempPathFactory, inspector: RememberingInspector, databases: Databases
 ) -> Iterator[AppMaker]:
     """Makes an app for all tests of a file."""
     with _making_apps(tmp_path_factory.mktemp("apps"), inspector, databases) as make:
@@ -255,7 +274,9 @@ def module_app(
 
 
 @contextmanager
-def _making_apps(folder: Path, inspector: Inspector, databases: Databases) -> Iterator[AppMaker]:
+def _making_apps(
+    folder: Path, inspector: RememberingInspector, databases: Databases
+) -> Iterator[AppMaker]:
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
