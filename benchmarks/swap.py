@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
@@ -261,6 +262,7 @@ def report(verdict: Verdict, replies: list[Reply], moves: list[Move]) -> str:
     return "\n".join(lines)
 
 
+@cache
 def constant_model(value: float) -> bytes:
     """A linear regression that predicts ``value`` for every row of two numbers."""
     import numpy as np

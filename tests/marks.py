@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 
 
-def first_fast(cases: Iterable[Any]) -> list[Any]:
-    """The first of ``cases`` as it is; the others are left to ``make test-slow``."""
-    first, *others = cases
-    return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
+def first_fast(cases: Iterable[Any], count: int = 1) -> list[Any]:
+    """The first ``count`` of ``cases`` as they are; the others are left to ``make test-slow``."""
+    given = list(cases)
+    return [*given[:count], *(left_to_slow(case) for case in given[count:])]
+
+
+def left_to_slow(case: Any) -> Any:
+    """One value of a case, or several as a tuple, marked slow."""
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def each_once(*axes: Iterable[Any]) -> list[Any]:

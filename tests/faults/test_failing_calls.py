@@ -8,7 +8,7 @@ from tests.faults.harness import Bench, over
 from tests.marks import first_fast
 
 WRITES = {"write", "pwrite64", "ftruncate", "fsync", "fdatasync"}
-SAMPLE = 3
+SAMPLE = 2
 
 
 def points(bench: Bench, names: list[str]) -> list[tuple[str, int, str]]:
@@ -37,7 +37,7 @@ def test_a_failed_write_is_reported_and_leaves_no_trace(benches, operation, long
     assert figures.happened == figures.points == len(wanted)
 
 
-@pytest.mark.parametrize("scenario", ["promote-keyed-wal", "promote-keyed-rollback"])
+@pytest.mark.parametrize("scenario", first_fast(["promote-keyed-wal", "promote-keyed-rollback"]))
 def test_a_read_only_sqlite_connection_is_not_reused(bench, scenario):
     """It opens a file so that cannot be written for a moment. Kept in the pool, that connection
     refused writes until the service was started again; closed without a rollback, it kept a lock

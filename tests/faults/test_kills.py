@@ -7,7 +7,7 @@ from tests.faults.conftest import summed_up
 from tests.faults.harness import over
 from tests.marks import first_fast
 
-SAMPLE = 4
+SAMPLE = 2
 
 
 @pytest.mark.parametrize("operation", first_fast(scenarios.OPERATIONS))

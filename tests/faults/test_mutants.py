@@ -4,6 +4,7 @@ import pytest
 
 from tests.faults.harness import Bench
 from tests.faults.order import faults_of_order
+from tests.marks import first_fast
 
 UPLOAD, PROMOTE, SPLIT = "upload-keyed-wal", "promote-keyed-wal", "split-change-wal"
 
@@ -51,7 +52,7 @@ def test_announcing_before_the_commit_is_detected_by_kills_and_by_the_order(benc
     assert "announced before it was committed" in order(bench, scenario, "announce-before-commit")
 
 
-@pytest.mark.parametrize("scenario", [PROMOTE, "promote-keyed-rollback"])
+@pytest.mark.parametrize("scenario", first_fast([PROMOTE, "promote-keyed-rollback"]))
 def test_a_commit_without_fsync_is_detected_by_the_order_and_by_power_cuts(bench, scenario):
     found = bench.cut_power(scenario, "commit-without-fsync", random_states=1, every=12).violations
 

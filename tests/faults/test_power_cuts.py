@@ -6,11 +6,14 @@ from tests.faults import scenarios
 from tests.faults.conftest import summed_up
 from tests.faults.harness import over
 from tests.faults.order import faults_of_order
+from tests.marks import first_fast
 
 QUICK = ["upload-first-wal", "promote-keyed-wal"]
 
 
-@pytest.mark.parametrize("operation", [one for one in scenarios.OPERATIONS if one != "collect"])
+@pytest.mark.parametrize(
+    "operation", first_fast(one for one in scenarios.OPERATIONS if one != "collect")
+)
 def test_bytes_are_durable_before_the_row_and_the_row_before_the_answer(
     bench, operation, long_faults
 ):

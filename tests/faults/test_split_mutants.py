@@ -12,6 +12,7 @@ from tests.faults.split_mutants import (
     takes_the_lowest_buckets_away,
 )
 from tests.faults.splits import salt_of
+from tests.marks import first_fast
 
 OTHER_BUCKETS = "the buckets of house/production are not those that follow from the history"
 MUTANTS = [
@@ -42,6 +43,6 @@ def test_nothing_is_wrong_with_the_real_one(tmp_path):
     assert faults_of_changes(tmp_path, split_alias) == []
 
 
-@pytest.mark.parametrize(("mutant", "fault"), MUTANTS)
+@pytest.mark.parametrize(("mutant", "fault"), first_fast(MUTANTS))
 def test_a_mutant_is_detected(tmp_path, mutant, fault):
     assert fault in faults_of_changes(tmp_path, mutant())

@@ -206,7 +206,7 @@ def machine(bench: Bench) -> Iterator[type[Machine]]:
 def test_the_registry_matches_its_model_after_any_operations(
     machine: type[Machine], long_faults: bool, tell: Any
 ) -> None:
-    examples, steps = (100, 40) if long_faults else (3, 20)
+    examples, steps = (100, 40) if long_faults else (2, 15)
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -12,6 +12,8 @@ from tests.postgresql import Databases, PostgreSql
 from tests.seaweedfs import SeaweedFs, running_seaweedfs
 
 _ABOUT_DATABASES = {"test_database.py", "test_online_migrations.py", "test_schema.py"}
+_OTHERS = (("backend", "postgresql"), ("ends", "to SQLite"))
+"""Cases that another case of the same test is much like."""
 _WRITERS_MEET = re.compile("concurrent|simultaneous|same_time|of_two|two_keepers|two_servers")
 """In the names of tests."""
 
@@ -30,12 +32,13 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave most tests on PostgreSQL to ``make test-slow``, where each makes a new database; their
-    form on SQLite stays. ``make test`` has there the first test of each file, so that each table is
-    used, and the first case of those that are about what the databases differ in."""
+    form on SQLite stays, and that of a move to PostgreSQL. ``make test`` has there the first test
+    of each file, so that each table is used, and the first case of those that are about what the
+    databases differ in."""
     seen = set()
     for item in items:
         cases = getattr(item, "callspec", None)
-        if cases is None or cases.params.get("backend") != "postgresql":
+        if cases is None or all(cases.params.get(name) != value for name, value in _OTHERS):
             continue
         test, file = item.nodeid.partition("[")[0], item.path.name
         differ = file in _ABOUT_DATABASES or _WRITERS_MEET.search(item.name) is not None

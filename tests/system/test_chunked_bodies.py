@@ -10,6 +10,7 @@ import time
 import pytest
 
 from benchmarks.swap import constant_model
+from tests.marks import each_once
 from tests.system.models import iris_table, upload
 from tests.system.raw_requests import Wire, exchange
 from tests.system.real_server import Server
@@ -69,8 +70,7 @@ ROUTES = {
 }
 
 
-@pytest.mark.parametrize("target", ROUTES)
-@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize(("broken", "target"), each_once(BREAKS, ROUTES))
 def test_a_broken_chunked_body_is_refused_and_discarded(
     plane: Server, target: str, broken: str
 ) -> None:

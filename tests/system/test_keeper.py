@@ -31,6 +31,7 @@ def keeper_of(data: Path, *, but: int = 0) -> int:
     return 0 if beat is None or beat.age > 5 or beat.pid == but else beat.pid
 
 
+@pytest.mark.slow  # test_processes.py has a start and a stop, cli/test_keeper_process.py the rest
 def test_it_starts_with_the_server_is_replaced_when_killed_and_stops_with_it(
     watched: Server,
 ) -> None:

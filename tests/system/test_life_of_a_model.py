@@ -3,13 +3,21 @@
 import json
 
 import pytest
+import skops.io
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 
 from benchmarks.swap import constant_model
 from tests.system.models import upload
 from tests.system.real_server import Server
 
 ROW = {"x0": 1.0, "x1": 2.0}
-IRIS_ROW = ["sepal length (cm)=5.1", "sepal width (cm)=3.5", "petal length (cm)=1.4"]
+IRIS = {
+    "sepal length (cm)": "5.1",
+    "sepal width (cm)": "3.5",
+    "petal length (cm)": "1.4",
+    "petal width (cm)": "0.2",
+}
 
 
 def test_a_model_is_trained_promoted_swapped_and_rolled_back(server: Server) -> None:
@@ -19,20 +27,19 @@ def test_a_model_is_trained_promoted_swapped_and_rolled_back(server: Server) -> 
     assert trained.returncode == 0, trained.stderr
     assert "accuracy" in trained.stdout
 
-    again = server.hotswap("train", "sklearn:iris", "--kind", "forest", "--name", "irises")
-    assert again.returncode == 0, again.stderr
-    assert _predicted(server, "irises")["version"] == 1
+    irises = load_iris(as_frame=True)
+    other = LogisticRegression(C=0.1).fit(irises.data, irises.target_names[irises.target])
+    upload(server, "irises", bytes(skops.io.dumps(other)))
+    assert _version(server, "irises") == 1
 
     assert server.hotswap("promote", "irises", "2", "--reason", "better").returncode == 0
-    assert _predicted(server, "irises") == {
-        "model": "irises",
-        "version": 2,
-        "prediction": "setosa",
-    }
+    run = server.hotswap("predict", "irises", *map("=".join, IRIS.items()), "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"model": "irises", "version": 2, "prediction": "setosa"}
 
     assert server.hotswap("rollback", "irises").returncode == 0
-    assert _predicted(server, "irises")["version"] == 1
-    assert _predicted(server, "irises/2")["version"] == 2
+    assert _version(server, "irises") == 1
+    assert _version(server, "irises/2") == 2
 
     events = json.loads(server.hotswap("history", "irises", "--json").stdout)
     moves = [(event["type"], event["from_version"], event["to_version"]) for event in events]
@@ -83,8 +90,8 @@ def test_the_history_verifies_in_the_database_and_its_end_serves_as_an_anchor(
     assert server.hotswap("history", "--verify", "--anchor", forged).returncode == 1
 
 
-def _predicted(server: Server, reference: str) -> dict[str, object]:
-    run = server.hotswap("predict", reference, *IRIS_ROW, "petal width (cm)=0.2", "--json")
-    assert run.returncode == 0, run.stderr
-    answer: dict[str, object] = json.loads(run.stdout)
-    return answer
+def _version(server: Server, reference: str) -> int:
+    row = {name: float(cell) for name, cell in IRIS.items()}
+    answer = server.call("POST", f"/models/{reference}/predict", json=row)
+    assert answer.json()["prediction"] == "setosa"
+    return int(answer.json()["version"])

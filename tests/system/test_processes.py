@@ -17,6 +17,8 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from registry.watching.heartbeat import last_beat
+from tests.processes import is_alive, wait_for
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, running, wait_until
 
@@ -41,7 +43,7 @@ def test_after_the_main_process_is_killed_workers_end_and_the_next_start_has_all
         server.process.kill()
         server.process.wait()
         wait_until(
-            lambda: not any(_is_alive(worker) for worker in workers),
+            lambda: not any(is_alive(worker) for worker in workers),
             "workers serve on, and keep the port from the next start",
         )
 
@@ -49,14 +51,6 @@ def test_after_the_main_process_is_killed_workers_end_and_the_next_start_has_all
         assert server.call("POST", "/models/iris/predict", json=ROW).json()["version"] == 2
         assert server.call("GET", "/models/iris/versions").json()["total"] == 2
         assert server.hotswap("history", "--verify").returncode == 0
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 NEVER_UP = """
@@ -128,11 +122,21 @@ def check_log(server: Server) -> None:
         assert said not in log, log
 
 
+@pytest.fixture
+def watched_server(tmp_path: Path) -> Iterator[Server]:
+    """A server of two workers and a keeper."""
+    command = [BIN / "hotswap", "serve", "--workers", "2"]
+    with running(command, tmp_path / "data", free_port(), HOTSWAP_WATCH="1") as started:
+        yield started
+
+
 def test_sigterm_makes_the_service_not_ready_and_lets_requests_finish(
-    own_server: Server,
+    watched_server: Server,
 ) -> None:
+    """Its keeper, which has started with it, ends too."""
+    keeper = wait_for(lambda: last_beat(watched_server.data / "run")).pid
     body = b'{"name": "late"}'
-    with socket.create_connection(("127.0.0.1", own_server.port)) as client:
+    with socket.create_connection(("127.0.0.1", watched_server.port)) as client:
         client.sendall(
             b"POST /models HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nAuthorization: Bearer %s\r\n"
@@ -140,17 +144,20 @@ def test_sigterm_makes_the_service_not_ready_and_lets_requests_finish(
         )
         client.sendall(body[:10])
         time.sleep(0.3)
-        own_server.process.terminate()
-        wait_until(lambda: own_server.call("GET", "/readyz").status_code == 503, "it stayed ready")
-        assert own_server.call("GET", "/livez").status_code == 200
+        watched_server.process.terminate()
+        wait_until(
+            lambda: watched_server.call("GET", "/readyz").status_code == 503, "it stayed ready"
+        )
+        assert watched_server.call("GET", "/livez").status_code == 200
         client.sendall(body[10:])
         client.settimeout(30)
         reply = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert reply.startswith(b"HTTP/1.1 201")
     assert b'"late"' in reply
-    assert own_server.process.wait(30) == 0
-    check_log(own_server)
+    assert watched_server.process.wait(30) == 0
+    assert not is_alive(keeper)
+    check_log(watched_server)
 
 
 @pytest.mark.slow

@@ -274,13 +274,16 @@ OTHER_HEADERS = [
 
 @pytest.mark.parametrize(
     "header",
-    [
-        None,
-        f"Bearer {ADMIN_TOKEN}x",
-        "Bearer \xe9\xff",
-        basic("admin", "hsw_garbage"),
-        *first_fast(OTHER_HEADERS),
-    ],
+    first_fast(
+        [
+            None,
+            basic("admin", "hsw_garbage"),
+            f"Bearer {ADMIN_TOKEN}x",
+            "Bearer \xe9\xff",
+            *OTHER_HEADERS,
+        ],
+        2,
+    ),
 )
 def test_every_route_requires_a_token(service, header):
     nobody = service.stranger()

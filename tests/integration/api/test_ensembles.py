@@ -46,7 +46,7 @@ DUMPS = {"joblib": joblib.dump, "skops": skops.io.dump}
 
 
 @pytest.mark.parametrize("format_", first_fast(DUMPS))
-@pytest.mark.parametrize("model", ENSEMBLES, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", first_fast(ENSEMBLES, 4), ids=lambda model: type(model).__name__)
 def test_a_model_fitted_on_a_data_frame_predicts_by_column_names(admin, fresh_name, model, format_):
     draws = np.random.default_rng(5)
     frame = pd.DataFrame(draws.normal(size=(60, 2)), columns=["length", "width"])

@@ -70,7 +70,7 @@ def lost(url, name="three", lease=60 * SECOND):
 def test_changes_on_one_host_hold_on_the_others_when_they_are_answered(make_host, artifacts):
     one, two = make_host("one"), make_host("two")
     name = promoted(one, artifacts, versions=3)
-    for number in (2, 3, 1, 2):
+    for number in (3, 2):
         for host in (one, two):
             assert host.admin.promote(name, number).status_code == 200
             assert {version_of(other, name) for other in (one, two)} == {(200, str(number))}

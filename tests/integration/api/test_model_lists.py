@@ -15,7 +15,7 @@ from registry.watching.named_rows import Row
 from registry.watching.traffic import MINUTE, Increase, floor
 from tests.integration.api.conftest import check_problem, new_name, upload_lines
 from tests.integration.api.test_lists import read_all
-from tests.marks import each_once
+from tests.marks import each_once, first_fast
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,8 @@ def test_a_list_of_models_has_what_is_live_on_request(admin, team):
 
 
 @pytest.mark.parametrize(
-    "moves", ["1", "12", "123<", "123<<", "12<3", "123<2", "12=1", "12x3", "123=1x", "1232<"]
+    "moves",
+    first_fast(["12<3", "12=1", "12x3", "1", "12", "123<", "123<<", "123<2", "123=1x", "1232<"], 3),
 )
 def test_what_a_rollback_goes_back_to_is_that_of_the_list_of_aliases(
     admin, fresh_name, artifacts, moves

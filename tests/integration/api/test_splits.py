@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.api.conftest import check_problem
+from tests.integration.api.conftest import check_problem, new_name, upload_lines
 
 CANARY = {"1": 90, "2": 10}
 
@@ -12,6 +12,15 @@ def live(admin, uploaded):
     """The name of a model with three versions, whose first is in production."""
     name, _ = uploaded
     admin.promote(name, 1)
+    return name
+
+
+@pytest.fixture(scope="module")
+def unchanging(service, artifacts):
+    """As ``live``, but one for all tests whose requests are refused."""
+    name = new_name()
+    upload_lines(service.admin, name, artifacts)
+    service.admin.promote(name, 1)
     return name
 
 
@@ -123,11 +132,11 @@ def test_a_repeated_key_returns_the_first_response(admin, live):
         ({"weights": {"1": 90, "9": 10}}, "version-not-found"),
     ],
 )
-def test_what_cannot_be_split_is_refused(admin, live, body, slug):
-    response = admin.put(path(live), json=body)
+def test_what_cannot_be_split_is_refused(admin, unchanging, body, slug):
+    response = admin.put(path(unchanging), json=body)
     status = 409 if slug.endswith(("conflict", "failed")) else 422
     check_problem(response, 404 if slug == "version-not-found" else status, slug)
-    check_problem(admin.get(path(live)), 404, "split-not-found")
+    check_problem(admin.get(path(unchanging)), 404, "split-not-found")
 
 
 def test_an_alias_or_a_model_that_does_not_exist_is_not_found(admin, live):

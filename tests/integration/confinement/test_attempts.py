@@ -11,6 +11,7 @@ import pytest
 
 from registry.confinement.limits import MAX_MEMORY, MEGABYTE, Limits
 from tests.integration.confinement.conftest import begin, refused, reported
+from tests.marks import first_fast
 
 # The numbers differ between machines; these tests ask for what Python has no function for.
 IO_URING_SETUP, MEMFD_SECRET, BPF, USERFAULTFD, KEYCTL = {
@@ -232,7 +233,7 @@ def test_its_open_files_are_limited(attempt):
     assert refused(attempt("open_many", 100))
 
 
-@pytest.mark.parametrize("name", ["spin", "spin_and_ignore_signals"])
+@pytest.mark.parametrize("name", first_fast(["spin", "spin_and_ignore_signals"]))
 def test_its_processor_time_is_limited(attempt, name):
     ended = attempt(name, limits=Limits(cpu_seconds=1))
 

@@ -19,7 +19,7 @@ from benchmarks.growth_registry import TEMPLATE, Size, name_of, write_models
 from tests.integration.console.conftest import Console, ConsoleMaker
 
 FEW = Size(models=1, versions=220, events=660)  # every page is full
-MANY = Size(models=1, versions=1200, events=3600)
+MANY = Size(models=1, versions=700, events=2100)
 MOST_STATEMENTS = 70
 _STEP = 20
 """SQLite instructions between two calls of a progress handler."""

@@ -12,6 +12,7 @@ from registry.engines.boosting.model import BoostedModel, Tree
 from registry.engines.boosting_arrays import BoostingParameters, ColumnKind, Link
 from registry.engines.boosting_file import ARRAYS, from_bytes, to_bytes
 from registry.engines.boosting_predictor import AVAILABLE, pack
+from tests.marks import each_once
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 NUMBERS = (ColumnKind.NUMBER, ColumnKind.NAN_IS_ZERO, ColumnKind.ZERO_IS_MISSING)
@@ -98,9 +99,9 @@ def random_rows(draws, count):
     return rows
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("columns", [FEATURES, 300], ids=["narrow", "wide"])
-@pytest.mark.parametrize("leaves", [64, 65], ids=["masked", "walked"])
+@pytest.mark.parametrize(
+    ("seed", "columns", "leaves"), each_once(range(6), [FEATURES, 300], [64, 65])
+)
 def test_random_trees_are_summed_as_in_python(seed, columns, leaves):
     draws = np.random.default_rng(seed)
     outputs = 1 + seed // 2

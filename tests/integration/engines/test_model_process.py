@@ -246,6 +246,7 @@ def worker(tmp_path_factory):
         process.kill()
 
 
+@pytest.mark.slow  # test_forest_kernel.py has the imports of one that serves compiled models
 def test_the_worker_itself_never_imports_scikit_learn(worker):
     _, values, heavy = worker
 
@@ -254,6 +255,7 @@ def test_the_worker_itself_never_imports_scikit_learn(worker):
     assert heavy == []
 
 
+@pytest.mark.slow  # confinement/test_lifetimes.py has the end of a worker
 def test_a_model_process_ends_with_its_worker_even_if_that_is_killed(worker):
     process, *_ = worker
     (zygote,) = zygotes(process.pid)

@@ -173,6 +173,7 @@ def test_it_has_loaded_neither_a_web_framework_nor_a_library_that_trains(data: P
     assert loaded & heavy == set()
 
 
+@pytest.mark.slow  # registry/test_file_modes.py has what is refused
 def test_a_directory_that_is_used_for_something_else_is_refused(
     tmp_path: Path, start: Start
 ) -> None:

@@ -25,7 +25,7 @@ def test_an_increment_is_visible_in_every_mapping_of_the_file(tmp_path: Path) ->
 def test_concurrent_increments_by_processes_are_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "counter"
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=bump, args=(path, 500)) for _ in range(4)]
+    processes = [context.Process(target=bump, args=(path, 1000)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:

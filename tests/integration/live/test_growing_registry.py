@@ -140,7 +140,7 @@ def test_versions_loaded_at_start_are_looked_up_together(worker_of):
 
 
 def test_the_first_prediction_after_a_write_takes_as_many_statements_in_a_large_registry(worker_of):
-    small, large = (prepared(worker_of(*size)) for size in ((2, 10), (40, 50)))
+    small, large = (prepared(worker_of(*size)) for size in ((2, 10), (20, 30)))
 
     for write in (promoted, rolled_back, token_created):
         write(small)
@@ -155,7 +155,7 @@ def test_the_first_prediction_after_a_write_takes_as_many_statements_in_a_large_
 
 
 def test_a_write_takes_as_many_statements_in_a_large_registry(worker_of):
-    small, large = (prepared(worker_of(*size)) for size in ((2, 10), (40, 50)))
+    small, large = (prepared(worker_of(*size)) for size in ((2, 10), (20, 30)))
 
     for write in (promoted, rolled_back, token_created):
         costs = [worker.costs.of(partial(write, worker)) for worker in (small, large)]

@@ -234,8 +234,9 @@ def test_nulls_and_unknown_texts_predict_the_same():
     made = compile_model(model, signature, None)
     ours, theirs = SklearnPredictor(model, signature), OnnxPredictor(made.blobs["onnx"], signature)
 
+    ages = (np.nan, 18.0, -1.0, 0.0, np.nextafter(18, 19), 90.0, 91.0)
     for city in ("Leeds", "Paris", "", "missing", "\ud800", "\0", np.nan, float("nan")):
-        for age in (np.nan, -1.0, 0.0, 18.0, np.nextafter(18, 19), 90.0, 91.0):
+        for age in ages if city == "Leeds" else ages[:2]:
             row = EXAMPLE | {"age": age, "visits": np.nan, "city": city, "plan": np.nan}
             columns = {
                 name: np.array([value], dtype=object if name in {"city", "plan"} else float)

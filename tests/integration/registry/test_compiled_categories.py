@@ -18,6 +18,7 @@ from registry.engines.predictor import SklearnPredictor
 from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
 from registry.signature import Column, Output, Signature
+from tests.marks import first_fast
 
 _DRAWS = np.random.default_rng(4)
 ROWS = 600
@@ -87,7 +88,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", first_fast(MODELS, 3))
 @pytest.mark.filterwarnings("ignore:Found unknown categories:UserWarning")
 def test_encoders_of_many_categories_predict_the_same_bits(name):
     make, estimator, target = MODELS[name]

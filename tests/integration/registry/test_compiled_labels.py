@@ -31,6 +31,7 @@ from registry.engines.predictor import SklearnPredictor
 from registry.intake.compilation import compile_model
 from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.signatures import read_signature
+from tests.marks import each_once
 
 _draws = np.random.default_rng(5)
 X = _draws.normal(size=(120, 3))
@@ -74,8 +75,7 @@ def as_batch(rows, signature):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("classes", CLASSES)
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(("name", "classes"), each_once(CLASSIFIERS, CLASSES))
 def test_labels_far_outside_the_training_range_equal_scikit_learn_s(name, classes):
     counts = name in {"counting bayes", "complement bayes"}
     # More rows than ONNX Runtime gets at once, so that the outputs of its parts are joined.

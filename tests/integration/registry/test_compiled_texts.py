@@ -25,6 +25,7 @@ from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.signature import Column, Output, Signature
 from registry.text_encoder import TextEncoder
+from tests.marks import first_fast
 
 _DRAWS = np.random.default_rng(6)
 ROWS = 300
@@ -100,7 +101,7 @@ def with_hostile(batch):
     return Batch(columns, batch.rows)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", first_fast(MODELS, 2))
 @pytest.mark.filterwarnings("ignore:Found unknown categories:UserWarning")
 def test_a_model_on_texts_is_compiled_and_predicts_the_same_bits(name):
     model = MODELS[name]()

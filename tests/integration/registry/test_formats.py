@@ -557,7 +557,7 @@ def test_a_list_that_contains_itself_is_refused():
 
 
 def test_ensembles_of_ensembles_are_accepted():
-    forests = [(str(n), RandomForestRegressor(200, max_depth=1)) for n in range(3)]
+    forests = [(str(n), RandomForestRegressor(50, max_depth=1)) for n in range(3)]
     model = VotingRegressor([*forests, ("more", VotingRegressor(forests))]).fit(X, Y)
     stored = io.BytesIO()
     joblib.dump(model, stored)

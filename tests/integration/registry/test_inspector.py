@@ -27,6 +27,7 @@ from registry.errors import ArtifactRefused, Fault, IntakeBusy, IntakeUnavailabl
 from registry.intake.inspector import Inspector
 from registry.intake.messages import read_facts, refusal
 from tests.integration.registry.models import LABELS, MODELS, X, Y
+from tests.marks import left_to_slow
 from tests.processes import confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.registry.hostile"
@@ -320,7 +321,7 @@ def file_that(tmp_path):
     ("kind", "said"),
     [
         ("hang", r"inspection took over 2 s\."),
-        ("spin", r"took over 2 s|SIGXCPU|SIGKILL"),
+        left_to_slow(("spin", r"took over 2 s|SIGXCPU|SIGKILL")),
         ("crash", r"without a result \(SIGSEGV\)"),
         ("say-nothing", r"without a result \(no answer\)"),
         ("allocate", r"without a result \(no answer\)"),

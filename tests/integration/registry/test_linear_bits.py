@@ -24,6 +24,7 @@ from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.signature import Output, Signature
 from tests.integration.registry.shops import FRAME, INPUTS, LABELS, TARGET, preparation
+from tests.marks import left_to_slow
 
 pytestmark = pytest.mark.skipif(
     not chain_program.AVAILABLE, reason="built without a C compiler: ONNX Runtime serves"
@@ -92,7 +93,13 @@ def signature_of(model):
     return own
 
 
-@pytest.fixture(params=MODELS)
+QUICK = (
+    *("a frame", "columns of every type", "sparse", "three classes", "twelve classes"),
+    *("sparse, two classes", "discriminants, three classes", "vector machine"),
+)
+
+
+@pytest.fixture(params=[name if name in QUICK else left_to_slow(name) for name in MODELS])
 def served(request):
     """A model: its own predictor and that of its compiled form."""
     model, layout = MODELS[request.param]

@@ -9,6 +9,7 @@ from registry.reading.pages import Paging
 from registry.reading.queries import list_versions
 from registry.storage.tables import MetricRow
 from tests.factories import add_versions
+from tests.marks import each_once
 
 
 @pytest.fixture
@@ -47,9 +48,14 @@ def plans(database, **asked):
 TOO_MANY = re.compile(r"(SCAN metrics|SEARCH metrics .*\((model|name)=\?\))$")
 
 
-@pytest.mark.parametrize("sort", [None, "version", "metrics.rmse", "-metrics.rmse"])
-@pytest.mark.parametrize("paging", [{}, {"page": 2}, {"after": "4"}, {"after": "10"}])
-@pytest.mark.parametrize("status", [None, "ready"])
+@pytest.mark.parametrize(
+    ("sort", "paging", "status"),
+    each_once(
+        [None, "version", "metrics.rmse", "-metrics.rmse"],
+        [{}, {"page": 2}, {"after": "4"}, {"after": "10"}],
+        [None, "ready"],
+    ),
+)
 def test_pages_are_read_from_indexes_without_sorting_a_table(house, sort, paging, status):
     found = plans(house, sort=sort, paging=paging, status=status)
 

@@ -32,6 +32,7 @@ from registry.signature import Signature
 from tests.attacks.onnx_graphs import AXES, ML, SUM, model, node, plain, trees
 from tests.integration.registry.models import FRAME, LABELS, MODELS, X, Y
 from tests.integration.registry.onnx_exports import exported
+from tests.marks import left_to_slow
 
 
 def columns():
@@ -56,6 +57,12 @@ TRAINED = {
     "columns": make_pipeline(columns(), LinearRegression()).fit(FRAME, Y),
     "columns-classes": make_pipeline(columns(), RandomForestClassifier(5)).fit(FRAME, LABELS),
 }
+
+
+NAMES = [
+    name if name in {"linear", "tree-classes", "network", "columns-classes"} else left_to_slow(name)
+    for name in TRAINED
+]
 
 
 @pytest.fixture
@@ -100,7 +107,7 @@ def rows_of(estimator):
     "zipmap",
     [pytest.param(False, id="tensor"), pytest.param(True, id="zipmap", marks=pytest.mark.slow)],
 )
-@pytest.mark.parametrize("name", list(TRAINED))
+@pytest.mark.parametrize("name", NAMES)
 def test_an_exported_model_predicts_as_scikit_learn_does(name, zipmap, look, serve):
     estimator = TRAINED[name]
     content = exported(estimator, zipmap=zipmap)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.marks import first_fast
 from trainers import memory
 from trainers.data import read_dataset
 from trainers.errors import DataMalformed, DataNotFound, RecipeRefused, TableTooLarge
@@ -151,7 +152,9 @@ def test_a_table_that_does_not_fit_is_refused_with_the_figure(readings_csv):
     assert train(smaller, memory=5_000_000).lineage["sample"]["of"] == 30_000
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.csv.gz", "r.jsonl", "r.parquet", "r.feather"])
+@pytest.mark.parametrize(
+    "name", first_fast(["r.csv", "r.parquet", "r.csv.gz", "r.jsonl", "r.feather"], 2)
+)
 def test_rows_are_estimated_from_the_beginning(readings_csv, tmp_path, name):
     frame = pd.read_csv(readings_csv)
     writers = {

@@ -19,6 +19,7 @@ from registry.codecs.text_body import decode_csv
 from registry.errors import RegistryError
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED
+from tests.marks import each_once, first_fast
 
 NAMES = list(MIXED.names)
 TRICKY = [
@@ -75,9 +76,7 @@ def csv_of(rows, **options):
     return out.getvalue().encode()
 
 
-@pytest.mark.parametrize("indent", [None, 1], ids=["one line", "indented"])
-@pytest.mark.parametrize("ascii_", [True, False], ids=["escaped", "utf-8"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "ascii_", "indent"), each_once(FORMS, [True, False], [None, 1]))
 def test_a_large_json_body_is_read_in_pieces_to_the_same_rows(form, ascii_, indent):
     body = json.dumps(FORMS[form], ensure_ascii=ascii_, indent=indent).encode()
     assert len(body) > 3 * PIECE_BYTES
@@ -213,7 +212,7 @@ def test_a_whole_number_may_be_written_as_a_float_in_pieces():
     assert batch.columns["visits"].tolist() == list(map(float, range(5_000)))
 
 
-@pytest.mark.parametrize("form", [*FORMS, "csv"])
+@pytest.mark.parametrize("form", first_fast(["csv", *FORMS], 2))
 def test_decoding_a_large_body_triggers_no_garbage_collection(form):
     reader = JsonReader(MIXED)
     body = csv_of(ROWS) if form == "csv" else json.dumps(FORMS[form]).encode()

@@ -11,7 +11,6 @@ EASY = (
     "asks before the commit",
     "counts the lease from its end",
     "forgets beats",
-    "gives up",
     "ignores missing answers",
     "waits for nobody",
 )
