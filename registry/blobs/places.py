@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from registry.blobs.store import Place
 from registry.errors import UploadExpired
 from registry.storage.host_tables import BlobRow
+from registry.storage.inserts import insert_into
 
 UPLOAD_SECONDS = 12 * 3600.0
 """From the first byte that is sent to the bucket until the row. A removal of unused objects leaves
@@ -40,14 +39,13 @@ def record_places(
 
     Raises UploadExpired for bytes that may have been removed as unused meanwhile.
     """
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
     # In one order, so that uploads of the same bytes do not block each other.
     for place in sorted(set(places)):
         if clock() - place.stored_at > UPLOAD_SECONDS:
             raise UploadExpired(UPLOAD_SECONDS)
         row = {"key": place.key, "size": place.size}
         if not only_known:
-            added = insert(BlobRow).values(sha256=place.digest, **row)
+            added = insert_into(session, BlobRow).values(sha256=place.digest, **row)
             session.execute(added.on_conflict_do_nothing())
         if place.replaces is not None:
             is_known = (BlobRow.sha256 == place.digest) & (BlobRow.key == place.replaces)

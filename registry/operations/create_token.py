@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.errors import Fault, TokenRefused, TokenShown
@@ -11,7 +12,7 @@ from registry.reading.views import View, token_view
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
-from registry.storage.tables import TokenRow, utc_now
+from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import SCOPES, Kind, new_token, token_digest, unknown_scopes
 
 MODEL_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
@@ -37,6 +38,8 @@ def create_token(
     """
     _check(scopes, models, expires_at)
     with database.write() as session:
+        # A request that is repeated at the same time waits here, also on PostgreSQL.
+        session.execute(select(HistoryHeadRow).with_for_update())
         if (answer := stored_answer(session, idempotency)) is not None:
             raise TokenShown(answer["id"])
         row = TokenRow(

@@ -73,8 +73,9 @@ def _finish(
 ) -> str | None:
     """Why the webhook has to be disabled; None if it need not be."""
     _count(session, outcome.result)
-    row = session.get(DeliveryRow, claim.delivery_id, with_for_update=True)
+    # In this order, as where the webhook is disabled or deleted.
     webhook = session.get(WebhookRow, claim.webhook_id, with_for_update=True)
+    row = session.get(DeliveryRow, claim.delivery_id, with_for_update=True)
     if row is None or webhook is None:
         return None
     now = utc_now()

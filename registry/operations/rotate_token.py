@@ -7,6 +7,7 @@ from registry.operations.create_token import add_token
 from registry.operations.revoke_token import mark_revoked
 from registry.reading.views import View
 from registry.storage.database import Database
+from registry.storage.locks import FOR_CHANGE
 from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import is_live
 
@@ -20,7 +21,7 @@ def rotate_token(database: Database, token_id: int, *, actor: str) -> View:
     with database.write(confirm=True) as session:
         # As where tokens are revoked: concurrent changes of tokens wait here.
         session.execute(select(HistoryHeadRow).with_for_update())
-        old = session.get(TokenRow, token_id, with_for_update=True)
+        old = session.get(TokenRow, token_id, with_for_update=FOR_CHANGE)
         if old is None:
             raise TokenNotFound(token_id)
         if not is_live(old, utc_now()):

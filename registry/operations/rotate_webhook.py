@@ -20,9 +20,10 @@ def rotate_webhook(database: Database, keys: KeyFile, webhook_id: int, *, actor:
     Raises WebhookNotFound, WebhookKeyUnavailable.
     """
     with database.write() as session:
-        # As where webhooks are created: one of several callers generates a missing key.
-        session.execute(select(HistoryHeadRow).with_for_update())
         row = find_webhook(session, webhook_id, lock=True)
+        # As where webhooks are created: one of several callers generates a missing key. Locked
+        # second, as where webhooks are changed.
+        session.execute(select(HistoryHeadRow).with_for_update())
         key = keys.ensure()
         row.previous_until = utc_now() + OVERLAP if row.key == key.fingerprint else None
         row.rotation, row.key = row.rotation + 1, key.fingerprint

@@ -1,13 +1,13 @@
 """Finding and locking rows within a write transaction."""
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from registry.errors import ModelArchived, ModelNotFound, NameTaken
 from registry.names import check_model_name, name_key
 from registry.storage.history import record
+from registry.storage.inserts import insert_into
+from registry.storage.locks import FOR_CHANGE
 from registry.storage.tables import ModelRow, utc_now
 
 
@@ -17,7 +17,7 @@ def locked_model(session: Session, name: str) -> ModelRow:
     Raises NameMalformed, ModelNotFound.
     """
     row = session.get(
-        ModelRow, check_model_name(name), with_for_update=True, populate_existing=True
+        ModelRow, check_model_name(name), with_for_update=FOR_CHANGE, populate_existing=True
     )
     if row is None:
         raise ModelNotFound(name)
@@ -43,9 +43,8 @@ def insert_model(
     """
     check_model_name(name)
     now = utc_now()
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
     made = session.execute(
-        insert(ModelRow)
+        insert_into(session, ModelRow)
         .values(
             name=name,
             name_key=name_key(name),

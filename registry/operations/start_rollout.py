@@ -27,6 +27,7 @@ from registry.operations.preparing import Prepare
 from registry.operations.promote import EvaluateGates
 from registry.operations.results import OperationResult, replay
 from registry.operations.rollout_rows import record_rollout, rollout_details
+from registry.operations.rows import locked_model
 from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.queries import find_model, find_ready_version
 from registry.reading.views import View
@@ -131,6 +132,7 @@ def _unchanged(database: Database, request: RolloutRequest, same: View) -> Opera
     rollout when this one has ended."""
     if request.idempotency is not None:
         with database.write(announce=False) as session:
+            locked_model(session, same["model"])  # the same request may be answered meanwhile
             if (answer := stored_answer(session, request.idempotency)) is not None:
                 return OperationResult(answer, replayed=True)
             store_answer(session, request.idempotency, same)

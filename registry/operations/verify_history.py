@@ -7,6 +7,7 @@ compares the two, so that a chain that was replaced from some event on is found.
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from registry.errors import HistoryBroken
 from registry.live.housekeeping import Pause
@@ -14,6 +15,7 @@ from registry.reading.events import history_head
 from registry.reading.views import View
 from registry.storage.database import Database
 from registry.storage.history import BEGINNING, Head, verify_part
+from registry.storage.inserts import insert_into
 from registry.storage.tables import HistoryCheckRow, utc_now
 
 logger = logging.getLogger(__name__)
@@ -110,8 +112,8 @@ def _keep(database: Database, head: Head | None, whole_at: datetime | None = Non
     if head is None:
         return
     now = utc_now()
-    outcome = HistoryCheckRow(
-        id=1,
+    _store(
+        database,
         at=now,
         seq=head.seq,
         broken_seq=None,
@@ -119,12 +121,15 @@ def _keep(database: Database, head: Head | None, whole_at: datetime | None = Non
         anchor_hash=head.hash,
         whole_at=whole_at or now,
     )
-    with database.write(announce=False) as session:
-        session.merge(outcome)
 
 
 def _keep_broken(database: Database, seq: int) -> None:
     """Keep that ``seq`` is the first event that is wrong, and the anchor of earlier checks."""
+    _store(database, at=utc_now(), seq=seq - 1, broken_seq=seq)
+
+
+def _store(database: Database, **outcome: Any) -> None:
+    """Set these columns of the one row, which another check may be inserting."""
     with database.write(announce=False) as session:
-        row = session.merge(HistoryCheckRow(id=1))
-        row.at, row.seq, row.broken_seq = utc_now(), seq - 1, seq
+        row = insert_into(session, HistoryCheckRow).values(id=1, **outcome)
+        session.execute(row.on_conflict_do_update(index_elements=["id"], set_=outcome))

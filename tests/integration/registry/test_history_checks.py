@@ -1,5 +1,8 @@
 """The history is verified from time to time: new events every hour, all of them every day."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select, text, update
 
@@ -7,7 +10,7 @@ from registry.errors import HistoryBroken
 from registry.operations.verify_history import EVERY, WHOLE_EVERY, verify_history, verify_if_due
 from registry.reading.events import history_head
 from registry.storage.history import event_hash, record, verify
-from registry.storage.tables import EventRow, HistoryCheckRow, HistoryHeadRow
+from registry.storage.tables import EventRow, HistoryCheckRow, HistoryHeadRow, utc_now
 
 
 class Pauses:
@@ -197,3 +200,16 @@ def test_the_outcome_of_an_earlier_release_is_followed_by_a_whole_check(checked)
     verify_if_due(checked, Pauses())
 
     assert outcome(checked) == (6, 7)
+
+
+def test_a_first_check_waits_for_one_that_began_at_the_same_time(database):
+    happen(database, 3)
+    with ThreadPoolExecutor(1) as threads:
+        with database.write() as session:
+            session.add(HistoryCheckRow(id=1, at=utc_now(), seq=0))
+            session.flush()
+            checking = threads.submit(verify_history, database)
+            time.sleep(0.3)
+        checking.result(10)
+
+    assert outcome(database) == (3, None)

@@ -5,12 +5,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from registry.errors import DatabaseBusy, DatabaseUnavailable
+from registry.operations.open_alert import open_alert
+from registry.operations.rows import insert_model, locked_model
 from registry.storage import schema
 from registry.storage.database import Database
+from registry.storage.history import record
 from registry.storage.postgresql import CONNECTIONS
+from registry.storage.tables import EventRow
 from tests.postgresql import Wire
 
 
@@ -131,6 +135,26 @@ def test_a_transaction_that_reads_may_pause(url):
         assert session.scalar(text("SELECT 2")) == 2
 
     database.dispose()
+
+
+def test_an_alert_about_a_model_is_opened_while_another_transaction_changes_the_model(url):
+    """Otherwise each would wait for the other, which then locks the head of the history."""
+    database, keeper = Database(url), Database(url, busy_timeout=0.2)
+    with database.write() as session:
+        insert_model(session, "house", "ann")
+
+    with database.write() as session:
+        locked_model(session, "house")
+        with keeper.write() as beside:
+            few = "It has few keys."
+            assert open_alert(beside, "share", "a 2", few, actor="keeper", model="house")
+        record(session, "model_updated", actor="ann", model="house")
+
+    with database.read() as session:
+        types = session.scalars(select(EventRow.type).order_by(EventRow.seq)).all()
+    assert types == ["model_created", "alert_opened", "model_updated"]
+    database.dispose()
+    keeper.dispose()
 
 
 def test_a_migration_by_another_host_is_waited_for(postgresql):

@@ -1,5 +1,6 @@
 """Rollouts in the database: each move changes the alias and the rollout together, once."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -29,6 +30,7 @@ from registry.operations.end_split import end_split
 from registry.operations.move_rollout import RolloutMove, move_rollout
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.rollback import rollback
+from registry.operations.rows import locked_model
 from registry.operations.set_policy import set_policy
 from registry.operations.split_alias import SplitRequest, split_alias
 from registry.operations.start_rollout import RolloutRequest, start_rollout
@@ -42,7 +44,7 @@ from registry.reading.splits import weights_of
 from registry.rollouts.plan import parse_plan
 from registry.storage.alert_tables import AlertRow
 from registry.storage.history import verify
-from registry.storage.idempotency import Idempotency
+from registry.storage.idempotency import Idempotency, store_answer
 from registry.storage.rollout_tables import RolloutRow
 from registry.storage.tables import AliasRow, EventRow, utc_now
 from registry.watching.rollouts import find_rollout, observed_of
@@ -531,6 +533,19 @@ def test_of_simultaneous_starts_one_is_made(any_house):
 
     assert len({result.view["id"] for result in results}) == 1
     assert types(any_house) == ["rollout_started", "split_changed"]
+
+
+def test_of_simultaneous_repeats_that_change_nothing_one_is_replayed(any_house):
+    view = start(any_house).view
+    key = Idempotency(add_token(any_house), "same", "a")
+    with ThreadPoolExecutor(1) as threads:
+        with any_house.write() as session:
+            locked_model(session, "house")
+            store_answer(session, key, view)
+            repeat = threads.submit(start, any_house, idempotency=key)
+            time.sleep(0.3)
+
+        assert repeat.result(10).replayed
 
 
 def test_what_was_counted_is_stored_with_the_move(house):

@@ -1,20 +1,28 @@
 """Tokens in the database, and the admin token of the first start."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthenticated
+from registry.errors import (
+    LastAdminToken,
+    TokenNotFound,
+    TokenRefused,
+    TokenShown,
+    Unauthenticated,
+)
 from registry.live.snapshot import read_snapshot
 from registry.operations.create_token import create_token
 from registry.operations.ensure_admin import admin_token_in, ensure_admin, first_token_in_use
 from registry.operations.revoke_token import revoke_token
 from registry.reading.pages import Paging
 from registry.reading.queries import list_models, list_tokens
-from registry.storage.tables import TokenRow, utc_now
+from registry.storage.idempotency import Idempotency
+from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import Grant, new_token, token_digest
 from tests.factories import add_token, add_versions
 from tests.integration.registry.processes import make_admin, together
@@ -45,6 +53,23 @@ def test_a_created_token_is_recognised_and_its_value_is_not_stored(database):
         rows = session.scalars(select(TokenRow)).all()
         assert made["token"] not in str([vars(row) for row in rows])
     assert listed == [{k: v for k, v in made.items() if k != "token"}]
+
+
+def test_of_two_simultaneous_requests_with_one_key_one_creates_the_token(database):
+    key = Idempotency(add_token(database), "key", "f" * 64)
+    with ThreadPoolExecutor(2) as threads:
+        with database.write() as session:
+            session.execute(select(HistoryHeadRow).with_for_update())
+            requests = [
+                threads.submit(
+                    create_token, database, "ci", ["predict"], actor="ann", idempotency=key
+                )
+                for _ in range(2)
+            ]
+            time.sleep(0.3)
+        faults = {type(request.exception(10)) for request in requests}
+
+    assert faults == {type(None), TokenShown}
 
 
 @pytest.mark.parametrize(

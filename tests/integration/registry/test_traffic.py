@@ -1,5 +1,7 @@
 """Predictions by minute and hour in the database."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -11,6 +13,7 @@ from registry.storage.tables import TrafficRow
 from registry.watching.counts import BINS, BOUNDS
 from registry.watching.named_rows import Row
 from registry.watching.recorded_traffic import last_hour, traffic_of
+from registry.watching.stored_times import packed
 from registry.watching.traffic import Increase
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -93,6 +96,28 @@ def test_what_two_servers_count_in_the_same_minute_is_added(database):
 
     (one,) = traffic(database, "1h", NOON + MINUTE)["versions"]
 
+    assert (one["ok"], one["refused"]) == (2, 4)
+
+
+def test_what_two_servers_record_at_the_same_time_is_added(database):
+    first = predicted(1, [0.1], refused=2)
+    row = TrafficRow(
+        **first.row._asdict(),
+        seconds=60,
+        start=NOON,
+        refused=first.refused,
+        failed=0,
+        times=packed(first.times),
+    )
+    with ThreadPoolExecutor(1) as threads:
+        with database.write() as session:
+            session.add(row)
+            session.flush()
+            recording = threads.submit(record_traffic, database, NOON, [first])
+            time.sleep(0.3)
+        recording.result(10)
+
+    (one,) = traffic(database, "1h", NOON + MINUTE)["versions"]
     assert (one["ok"], one["refused"]) == (2, 4)
 
 

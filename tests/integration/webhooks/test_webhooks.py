@@ -1,6 +1,8 @@
 """Webhooks in the database: their secrets, and which events become messages."""
 
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -144,6 +146,18 @@ def test_the_history_names_a_webhook_without_the_secrets_of_its_url(database, ke
         "models": ["housing*"],
     }
     assert "secret" not in str([event.details for event in events])
+
+
+def test_a_rotation_waits_for_a_change_at_the_same_time(database, keys):
+    made = make(database, keys)
+    with ThreadPoolExecutor(1) as threads:
+        with database.write() as session:
+            find_webhook(session, made["id"], lock=True)
+            rotating = threads.submit(rotate_webhook, database, keys, made["id"], actor="bob")
+            time.sleep(0.3)
+            record(session, "webhook_changed", actor="ann")
+
+        assert rotating.result(10)["secret"] != made["secret"]
 
 
 def test_two_webhooks_have_different_secrets_and_so_has_a_rotated_one(database, keys):
