@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SILENCE_SECONDS = 12.0
+"""How long a call waits for a byte from the bucket, and is tried again. Whoever has waited ten
+seconds for the copy of another process and then fetches its own is done within the 25 s in which a
+version has to be loaded."""
+# The time of a request runs while its body is sent:
+# https://github.com/seanmonstar/reqwest/issues/2784. So parts are small: whatever the size of a
+# file, a host has to send 16 MiB in SILENCE_SECONDS.
+_PART_BYTES = 8 * 2**20
+_PARTS_AT_ONCE = 2
 _PIECE = 2**20
-_PART_BYTES = 16 * 2**20
-_MULTIPART_BYTES = 64 * 2**20
-_CONNECT = timedelta(seconds=5)
-_SILENCE = timedelta(seconds=20)
-"""Without a byte from the bucket."""
+_CONNECT = timedelta(seconds=4)
 _REQUEST = timedelta(hours=1)
-_RETRYING = timedelta(seconds=20)
 _CLOCK = "clock"
 
 
@@ -41,12 +45,12 @@ class StoredObject:
     modified: float
 
 
-def open_bucket(url: str, endpoint: str = "") -> "Bucket":
+def open_bucket(url: str, endpoint: str = "", *, silence: float = SILENCE_SECONDS) -> "Bucket":
     """The bucket of ``url``, which is ``s3://bucket`` or ``s3://bucket/prefix``; nothing is sent
     before it is used.
 
-    ``endpoint``: the address of the store, unless it is Amazon's. Raises ValueError without
-    obstore.
+    ``endpoint``: the address of the store, unless it is Amazon's; ``silence``: after how many
+    seconds without an answer a call fails. Raises ValueError without obstore.
     """
     if not is_installed("s3"):
         raise ValueError(missing("s3", f"HOTSWAP_BLOBS_URL={url}"))
@@ -61,32 +65,21 @@ def open_bucket(url: str, endpoint: str = "") -> "Bucket":
         client_options={
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": _CONNECT,
-            "read_timeout": _SILENCE,
+            "read_timeout": timedelta(seconds=silence),
             "timeout": _REQUEST,
         },
-        retry_config={"max_retries": 5, "retry_timeout": _RETRYING},
+        # What was silent for that long is not tried again: its time is up.
+        retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=silence)},
     )
     return Bucket(store, url)
 
 
 class Bucket:
-    """The objects of ``store``; ``name`` is how the log calls it. Thread-safe.
+    """The objects of ``store``; ``name`` is how the log calls it. Thread-safe."""
 
-    Files of more than ``multipart_bytes`` are sent in parts of ``part_bytes``.
-    """
-
-    def __init__(
-        self,
-        store: "ObjectStore",
-        name: str,
-        *,
-        part_bytes: int = _PART_BYTES,
-        multipart_bytes: int = _MULTIPART_BYTES,
-    ) -> None:
+    def __init__(self, store: "ObjectStore", name: str) -> None:
         self.name = name
         self._store = store
-        self._part_bytes = part_bytes
-        self._multipart_bytes = multipart_bytes
 
     def put(self, key: str, content: Path | bytes) -> None:
         """Store ``content`` as the object ``key``. Raises BucketUnavailable."""
@@ -99,9 +92,9 @@ class Bucket:
                 self._store,
                 key,
                 content,
-                use_multipart=size > self._multipart_bytes,
-                chunk_size=self._part_bytes,
-                max_concurrency=4,
+                use_multipart=size > _PART_BYTES,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
             )
 
     def read(self, key: str) -> Iterator[bytes]:

@@ -3,6 +3,8 @@
 import hashlib
 import threading
 
+import obstore
+
 from registry.blobs.bucket import Bucket, open_bucket
 from registry.blobs.cache import BlobCache
 from registry.blobs.s3 import S3BlobStore
@@ -72,6 +74,11 @@ class Buckets:
         """The keys of the objects, or of those with the digest of ``content``."""
         keys = [each.key for part in self.bucket.objects("blobs") for each in part]
         return [k for k in keys if content is None or digest_of(content) in k]
+
+    def parts_of(self, key):
+        """In how many parts the object was sent; 1: as a whole."""
+        tag = obstore.head(self.bucket._store, key)["e_tag"].strip('"')
+        return int(tag.partition("-")[2] or 1)
 
     def damage(self, content):
         """Replace the objects of ``content`` by others of the same length."""

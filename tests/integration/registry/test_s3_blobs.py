@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
-from registry.blobs.bucket import Bucket, open_bucket
+from registry.blobs.bucket import open_bucket
 from registry.blobs.places import record_places
 from registry.errors import (
     BlobMissing,
@@ -18,6 +19,7 @@ from registry.errors import (
 )
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.scrub import scrub
+from tests.hosts.proxies import Cut, Proxy
 from tests.integration.registry.buckets import (
     Buckets,
     CountingBucket,
@@ -44,6 +46,19 @@ def blobs(buckets):
     return buckets.host()
 
 
+@pytest.fixture
+def wire(seaweedfs):
+    """What the connections of ``behind`` to the bucket pass."""
+    with closing(Proxy(seaweedfs.connect)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(buckets, wire):
+    """The bucket, given up after half a second of silence."""
+    return open_bucket(buckets.url, f"http://127.0.0.1:{wire.port}", silence=0.5)
+
+
 def test_an_upload_above_the_limit_is_refused_and_leaves_nothing(buckets, blobs):
     with blobs.stage(3) as blob, pytest.raises(TooLarge):
         blob.write(b"four")
@@ -52,10 +67,8 @@ def test_an_upload_above_the_limit_is_refused_and_leaves_nothing(buckets, blobs)
     assert list(blobs.incoming.iterdir()) == []
 
 
-def test_a_large_file_is_sent_in_parts(database, buckets):
+def test_a_large_file_is_sent_in_parts(database, buckets, blobs):
     content = os.urandom(2**20) * 12
-    in_parts = Bucket(buckets.bucket._store, "", part_bytes=5 * 2**20, multipart_bytes=2**20)
-    blobs = buckets.host(bucket=in_parts)
 
     with blobs.stage(2**24) as blob:
         blob.write(content)
@@ -64,6 +77,8 @@ def test_a_large_file_is_sent_in_parts(database, buckets):
             record_places(session, blob.places)
 
     assert read(buckets.host("other"), content) == content
+    (key,) = buckets.keys(content)
+    assert buckets.parts_of(key) > 1
 
 
 def test_bytes_that_are_stored_are_not_stored_again(database, buckets):
@@ -210,3 +225,48 @@ def test_a_bucket_that_does_not_answer_is_reported_in_time(database, tmp_path, s
 
     assert time.monotonic() - began < 30
     assert list(blobs.incoming.iterdir()) == []
+
+
+def test_a_silent_bucket_is_given_up_in_time_and_used_as_soon_as_it_answers(
+    database, buckets, behind, wire
+):
+    blobs, other = buckets.host(bucket=behind), buckets.host("other", bucket=behind)
+    upload(database, blobs, b"a model")
+    calls = [
+        lambda: upload(database, blobs, b"another model"),
+        lambda: upload(database, blobs, b"a model", model="garden"),
+        lambda: read(other, b"a model"),
+        lambda: blobs.holds(digest_of(b"a model")),
+        lambda: blobs.check(digest_of(b"a model")),
+        lambda: list(blobs.parts()),
+        lambda: collect_garbage(database, blobs, older_than=0),
+    ]
+
+    wire.swallow()
+    for call in calls:
+        began = time.monotonic()
+        with pytest.raises(BucketUnavailable):
+            call()
+        assert time.monotonic() - began < 5
+    assert read(blobs, b"a model") == b"a model", "its copy"
+    wire.restore()
+
+    upload(database, blobs, b"another model")
+    assert read(other, b"a model") == b"a model"
+    assert read(other, b"another model") == b"another model"
+    assert list(blobs.incoming.iterdir()) == list(other.cache.filling.iterdir()) == []
+
+
+def test_a_bucket_that_falls_silent_within_an_object_is_given_up(buckets, behind, wire):
+    content = os.urandom(2**20) * 32  # more than is on its way at a time
+    buckets.bucket.put("blobs/large", content)
+
+    pieces = behind.read("blobs/large")
+    received = len(next(pieces))
+    wire.swallow(Cut.REPLIES)
+    began = time.monotonic()
+    with pytest.raises(BucketUnavailable):
+        received += sum(len(piece) for piece in pieces)
+
+    assert time.monotonic() - began < 5
+    assert received < len(content)
