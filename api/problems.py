@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from api.repeated_warnings import RepeatedWarning
 from registry import errors
 from registry.errors import RegistryError
 from registry.storage.database import as_registry_error
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 _KEY = "hotswap-problem-writers"
+_without_lease = RepeatedWarning(logger)
+"""A host whose lease is over refuses every request, which takes next to no time."""
 _INTERNAL = "The service failed. Its operator can find the cause in the log by the request id."
 
 STATUS: dict[type[RegistryError], int] = {
@@ -88,7 +91,7 @@ def problem_of(error: Exception, request_id: str, write: WriteProblem = write_pr
         return write(Problem(500, members, {}))
     status = status_of(type(known))
     if status >= 500:
-        logger.warning("%s: %s", type(known).__name__, known.detail)
+        _log(known)
     more: dict[str, Any] = {}
     if known.faults:
         more["errors"] = [{"at": fault.at, "message": fault.message} for fault in known.faults]
@@ -159,6 +162,13 @@ def http_problem_of(
     }
     members = _members(status, slug, error.name, detail, request_id)
     return write(Problem(status, members, kept))
+
+
+def _log(error: RegistryError) -> None:
+    if isinstance(error, errors.LeaseOver):
+        _without_lease.log(f"LeaseOver: {error.detail}")
+    else:
+        logger.warning("%s: %s", type(error).__name__, error.detail)
 
 
 def _as_registry_error(error: Exception) -> RegistryError | None:

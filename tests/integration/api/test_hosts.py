@@ -108,7 +108,7 @@ def test_a_version_that_another_host_cannot_load_is_not_promoted(make_host, arti
 
 
 def test_a_host_that_is_cut_off_answers_no_more_when_a_promotion_has_waited_for_it(
-    make_host, artifacts, wire
+    make_host, artifacts, wire, caplog
 ):
     one = make_host("one", lease_seconds=3)
     two = make_host("two", lease_seconds=3, database_url=wire.url)
@@ -124,6 +124,9 @@ def test_a_host_that_is_cut_off_answers_no_more_when_a_promotion_has_waited_for_
     status, said = version_of(two, name)
     assert (status, "HOTSWAP_LEASE_SECONDS" in said) == (503, True)
     assert two.stranger().get("/readyz").status_code == 503
+    caplog.clear()
+    assert {version_of(two, name)[0] for _ in range(10)} == {503}
+    assert sum("LeaseOver" in line for line in caplog.messages) <= 1
     assert version_of(one, name) == (200, "2")
     wire.mend()
     wait_for(lambda: two.stranger().get("/readyz").status_code == 200)
