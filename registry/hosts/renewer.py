@@ -94,6 +94,8 @@ class Renewer:
         self._store.present(me, state, self._published, replaces=found.incarnation)
         if found.is_elsewhere:
             self._silent_until = self._clock() + self._published
+        yield "forget"
+        self._store.forget_lost()
 
     def beat(self) -> Steps[bool]:
         """Renew the lease; whether the next beat is to follow at once.
@@ -104,7 +106,8 @@ class Renewer:
         Raises HostReplaced and HistoryShortened, after which this host must not go on; Unavailable.
         """
         began = self._clock()
-        joins = self._is_over() and not self._may_join
+        was_over = self._is_over()
+        joins = was_over and not self._may_join
         yield "present"
         self._present("joining" if joins else "live")
         yield "read"
@@ -120,7 +123,8 @@ class Renewer:
         if self._may_join and not joins:
             yield "extend"
             self._page.valid_until = self._end_of_lease(began)
-        if moved and self._clock() >= self._silent_until:
+        # Also where nothing has changed: the row of a host that was lost may have been deleted.
+        if (moved or was_over) and self._clock() >= self._silent_until:
             yield "acknowledge"
             self._store.acknowledge(self._me, seen.seq)
             self._seq = seen.seq

@@ -31,7 +31,8 @@ _PRESENT = text("""
     INSERT INTO hosts AS h (
         host, incarnation, release, workers, state, beats, lease_ms, acked_seq, seen_at, expires
     ) VALUES (
-        :host, :incarnation, :release, :workers, :state, 1, CAST(:lease_ms AS bigint), 0,
+        :host, :incarnation, :release, :workers, :state, CAST(random() * 1e15 AS bigint),
+        CAST(:lease_ms AS bigint), 0,
         clock_timestamp(), clock_timestamp() + CAST(:lease_ms AS bigint) * interval '1 millisecond'
     )
     ON CONFLICT (host) DO UPDATE SET
@@ -45,6 +46,15 @@ _PRESENT = text("""
         seen_at = excluded.seen_at,
         expires = excluded.expires
     WHERE h.incarnation IN (CAST(:incarnation AS bigint), CAST(:replaces AS bigint))
+""")
+
+_FORGET = text("""
+    DELETE FROM hosts WHERE host IN (
+        SELECT host FROM hosts
+        WHERE state <> 'alone' AND clock_timestamp()
+            > expires + lease_ms * interval '1 millisecond' + interval '1 day'
+        FOR UPDATE SKIP LOCKED
+    )
 """)
 
 _ASKED = text("""
@@ -204,6 +214,10 @@ class SqlHostStore:
             if session.execute(_LOCKED, {"promotion": promotion}).scalar() == "preparing":
                 _write_answer(session, promotion, me.host, me.incarnation, fault)
 
+    def forget_lost(self) -> None:
+        with self._changing() as session:
+            session.execute(_FORGET)
+
     def leave(self, me: Presence) -> None:
         with self._changing() as session:
             session.execute(
@@ -216,6 +230,7 @@ class SqlHostStore:
 
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
         with self._changing() as session:
+            session.execute(_FORGET)
             session.execute(_ABANDON)
             for old in session.execute(_OLD).scalars().all():
                 for statement in (

@@ -44,7 +44,8 @@ class HostStanding(NamedTuple):
     host: str
     incarnation: int
     beat: int
-    """Another number after each time that the host was present."""
+    """Another number after each time that the host was present, also where its row was deleted
+    in the meantime."""
     lease: int
     """How long the host may answer after it began the beat at which it read the state."""
     acknowledged: int
@@ -93,6 +94,9 @@ class HostStore(Protocol):
         """Note that this host is ready, or its ``fault``, where the promotion is still prepared. It
         locks the promotion's row, as the commit does."""
 
+    def forget_lost(self) -> None:
+        """Delete the rows of hosts that nobody has waited for for a day."""
+
     def leave(self, me: Presence) -> None:
         """Delete the row of this host if it is this incarnation's and has acknowledged an event.
 
@@ -103,7 +107,8 @@ class HostStore(Protocol):
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
         """Begin to prepare a promotion, for which this host is ready, and return its id.
 
-        Marks promotions that are prepared for more than 60 s as abandoned.
+        Marks promotions that are prepared for more than 60 s as abandoned, and does what
+        ``forget_lost`` does.
         """
 
     def answers(self, promotion: int) -> list[HostAnswer]:

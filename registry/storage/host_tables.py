@@ -11,9 +11,10 @@ from registry.storage.tables import Base, utc_now
 class HostRow(Base):
     """A host: one run folder on one machine, with its workers.
 
-    ``incarnation`` is a random number, another one at each start. ``beats`` counts how often the
-    host was present, and ``lease_ms`` is how long it may answer after each time; ``seen_at`` is the
-    last time and ``expires`` the end of that lease, by the database's clock. ``acked_seq`` is the
+    ``incarnation`` is a random number, another one at each start. ``beats`` begins with
+    a random number and grows each time that the host is present, and ``lease_ms`` is how long it
+    may answer after each time; ``seen_at`` is the last time and ``expires`` the end of that lease,
+    by the database's clock. ``acked_seq`` is the
     last event that every worker answers by, or will read before its next answer. The state
     ``alone``: it follows no other host.
     """

@@ -15,11 +15,13 @@ from registry.errors import (
 from registry.hosts.listener import Listener
 from registry.hosts.sql_store import SqlHostStore, commit_promotion, forget_host
 from registry.hosts.store import Asked, Presence
+from registry.operations.stay_alone import note_alone
 from registry.storage.history import record
 from tests.postgresql import Wire
 from tests.processes import wait_for
 
 SECOND = 10**9
+DAY = 24 * 60 * 60
 ONE = Presence("one", 11, "1.0", 2)
 TWO = Presence("two", 22, "1.0", 2)
 
@@ -199,6 +201,50 @@ def test_a_forgotten_host_is_not_waited_for(store, database):
     assert store.unacknowledged(1) == []
     with pytest.raises(HostNotFound, match="two"), database.write() as session:
         forget_host(session, "two")
+
+
+def rows(store):
+    return [row.host for row in store.hosts()]
+
+
+def test_rows_are_deleted_a_day_after_nobody_waits_for_them_any_more(store, database):
+    join(store, ONE, TWO)
+    age(database, "one", DAY + 19)
+    age(database, "two", DAY + 21)
+
+    store.forget_lost()
+
+    assert rows(store) == ["one"]
+
+
+def test_a_promotion_deletes_rows_too(store, database):
+    join(store, ONE, TWO)
+    age(database, "two", 2 * DAY)
+
+    store.ask("iris", 3, "one", ONE.incarnation)
+
+    assert rows(store) == ["one"]
+
+
+def test_the_row_of_a_host_that_expected_to_be_alone_stays(store, database):
+    note_alone(database, "one", release="1.0", workers=2)
+    age(database, "one", 2 * DAY)
+
+    store.forget_lost()
+
+    assert rows(store) == ["one"]
+
+
+def test_a_host_whose_row_was_deleted_does_not_repeat_its_beats(store, database):
+    """One who saw the last of them would take the host to be silent since."""
+    beats = []
+    for _ in range(3):
+        join(store, ONE)
+        beats.append(store.find("one").beat)
+        with database.write() as session:
+            forget_host(session, "one")
+
+    assert len(set(beats)) == 3
 
 
 def test_a_message_wakes_those_who_listen(store):

@@ -241,6 +241,17 @@ class ExpiresAtOnce(SimulatedDatabase):
         return super()._standing(host)._replace(expired=self.hosts[host].expires < self.clock())
 
 
+class CountsBeatsAnew(SimulatedDatabase):
+    """Begins with the same number where the row of a host was deleted."""
+
+    def present(
+        self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
+    ) -> None:
+        before = self.hosts[me.host].beat if me.host in self.hosts else 0
+        super().present(me, state, lease, replaces=replaces)
+        self.hosts[me.host].beat = before + 1
+
+
 class LeavesForAnotherMachine(SimulatedDatabase):
     """Deletes a row for which another machine may still answer."""
 
@@ -318,6 +329,7 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "ignores missing answers": (Faults(promoter=IgnoresMissingAnswers), {"promote"}),
     "forgets beats": (Faults(silences=ForgetsBeats), NONE),
     "expires at once": (Faults(database=ExpiresAtOnce), {"set the database's clock"}),
+    "counts beats anew": (Faults(database=CountsBeatsAnew), {"lose"}),
     "commits what was abandoned": (
         Faults(database=CommitsWhatWasAbandoned),
         {"promote", "abandon"},

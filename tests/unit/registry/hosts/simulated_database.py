@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any
 
 from registry.errors import (
@@ -46,6 +47,7 @@ class SimulatedDatabase:
         self.live = [0]
         self.hosts: dict[str, HostRow] = {}
         self.promotions: dict[int, PromotionRow] = {}
+        self.beats = count(1)
 
     def find(self, host: str) -> HostStanding | None:
         return self._standing(host) if host in self.hosts else None
@@ -58,7 +60,7 @@ class SimulatedDatabase:
             raise HostReplaced(me.host)
         if row.incarnation != me.incarnation:
             row.incarnation, row.acknowledged = me.incarnation, 0
-        row.state, row.lease, row.beat = state, lease, row.beat + 1
+        row.state, row.lease, row.beat = state, lease, next(self.beats)
         row.expires = self.clock() + lease
 
     def read(self, me: Presence) -> Seen:
@@ -78,6 +80,9 @@ class SimulatedDatabase:
         row = self.promotions[promotion]
         if row.state == "preparing":
             row.answers[me.host, me.incarnation] = fault
+
+    def forget_lost(self) -> None:
+        """No day passes; ``forget_if_lost`` is called where that is to be as if."""
 
     def leave(self, me: Presence) -> None:
         row = self.hosts.get(me.host)
@@ -133,6 +138,11 @@ class SimulatedDatabase:
 
     def forget(self, host: str) -> None:
         del self.hosts[host]
+
+    def forget_if_lost(self, host: str) -> None:
+        """What happens to the row of a host that nobody has waited for for a day."""
+        if host in self.hosts and self._standing(host).expired:
+            self.forget(host)
 
     def _preparing(self) -> list[tuple[int, PromotionRow]]:
         return [(id_, row) for id_, row in self.promotions.items() if row.state == "preparing"]

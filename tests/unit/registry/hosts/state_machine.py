@@ -35,11 +35,13 @@ PROMOTIONS = st.sampled_from(
 UNABLE = st.sampled_from(["", "a", "b"])
 SPANS = st.sampled_from([1, 24, 96, 210])
 """A lease is 100 of these by a clock of the usual rate."""
+LOST = 440
+"""After which a host has expired, also with the longer lease."""
 RATES = st.integers(20, 22)
 EVENTS = frozenset(
     {
         *("promote", "request", "replay", "third host", "long lease", "without lease", "fate"),
-        *("replace", "stop", "boot", "leave", "move", "forget", "abandon"),
+        *("replace", "stop", "boot", "leave", "move", "forget", "lose", "abandon"),
         *("set the database's clock", "set a clock"),
     }
 )
@@ -284,6 +286,21 @@ class Hosts(RuleBasedStateMachine):
             machine.is_on for machine in self.world.machines if machine.name == name
         ):
             self.world.database.forget(name)
+
+    @may("lose")
+    @rule(which=ANY, steps=st.integers(0, 6), beats=st.integers(0, 4))
+    def lose(self, which: int, steps: int, beats: int) -> None:
+        """A host stands still, maybe in a beat, until its row is deleted, and goes on."""
+        machine = self.machine(which)
+        # One that serves without a lease is not named any more when its row is deleted.
+        if any(one.is_on and one.serves for one in self.world.machines if one.name == machine.name):
+            return
+        if machine.renewing is not None and steps:
+            machine.run(machine.renewing, steps)
+        self.world.now += LOST
+        self.world.database.forget_if_lost(machine.name)
+        for _ in range(beats):
+            self.beat(machine)
 
     @may("abandon")
     @rule()
