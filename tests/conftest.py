@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from registry.confinement.spawner import Spawner
 from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.intake.inspector import MODULES as INTAKE_MODULES
+from tests.faults import strace
 from tests.memory import in_memory
 from tests.postgresql import Databases, PostgreSql, running_postgresql, upgrade_and_close
 
@@ -121,6 +122,13 @@ def databases(request: pytest.FixtureRequest, sqlite_template: Path) -> Database
     chosen = request.config.getoption("--postgresql")
     server = request.getfixturevalue("postgresql") if chosen else None
     return Databases(server, sqlite_template)
+
+
+@pytest.fixture(scope="session")
+def traced() -> None:
+    """Skips where strace cannot be used."""
+    if why := strace.available():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ A host answers only while its lease lasts. Its renewer prolongs the lease at eac
 
     t := clock
     present      upsert the row of the host, in a transaction of its own
-    read         the last event, and what is asked of the host; begins after ``present`` has ended
+    read         the last event, and the versions that the host is requested to load; begins after
+                 ``present`` has ended
     announce     raise the shared counter: each worker reads the database before its next answer
     extend       the lease ends at t + 0.9 leases
     acknowledge  that event

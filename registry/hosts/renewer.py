@@ -100,8 +100,8 @@ class Renewer:
     def beat(self) -> Steps[bool]:
         """Renew the lease; whether the next beat is to follow at once.
 
-        A host whose lease is over joins: it is given one only when it has answered everything that
-        it is asked, and has loaded all that is live.
+        A host whose lease is over joins: it is given one only when it has answered for each version
+        that it is requested to load, and has loaded all that is live.
 
         Raises HostReplaced and HistoryShortened, after which this host must not go on; Unavailable.
         """
@@ -164,7 +164,7 @@ class Renewer:
 def answer_asked(
     store: HostStore, me: Presence, asked: Asked, load: Callable[[str, int], str | None]
 ) -> Steps[None]:
-    """Load a version that this host is asked for, and answer. ``load`` returns the fault.
+    """Load a version that this host is requested to load, and answer. ``load`` returns the fault.
 
     Raises Unavailable; the next beat then finds that it was not answered.
     """

@@ -19,7 +19,7 @@ class Presence(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A version that a host is asked to load before an alias may point at it."""
+    """A version that a host is requested to load before an alias may point at it."""
 
     promotion: int
     model: str

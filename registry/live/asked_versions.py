@@ -1,4 +1,4 @@
-"""Versions that other hosts ask this one to load before they move an alias."""
+"""Versions that other hosts request this one to load before they move an alias."""
 
 import logging
 import threading

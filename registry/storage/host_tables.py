@@ -37,7 +37,7 @@ class HostRow(Base):
 
 
 class PromotionRow(Base):
-    """A version that hosts are asked to load before an alias may point at it."""
+    """A version that hosts are requested to load before an alias may point at it."""
 
     __tablename__ = "promotions"
     __table_args__ = (

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import strace
 from tests.faults.harness import Bench, Figures
 
 _LINES = pytest.StashKey[list[str]]()
@@ -44,13 +43,6 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
         lines.append(f"{line}, {time.monotonic() - began:.0f} s")
 
     return tell
-
-
-@pytest.fixture(scope="session")
-def traced() -> None:
-    """Skips where strace cannot be used."""
-    if why := strace.available():
-        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")

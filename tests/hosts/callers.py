@@ -5,6 +5,7 @@ import json
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import count
 
@@ -23,7 +24,7 @@ _LATEST = 3
 _numbers = count(1)
 
 
-class Caller(threading.Thread):
+class Caller(threading.Thread, ABC):
     """Sends requests to ``host`` without end. Gives up a request after ``patience`` seconds: so
     there is always one that began a short time ago, also while the host is stopped."""
 
@@ -50,10 +51,10 @@ class Caller(threading.Thread):
                     break
             connection.close()
 
+    @abstractmethod
     def ask(self, connection: http.client.HTTPConnection, number: int) -> bool:
         """Send a request on the connection with this number, and record the reply; whether there
         was one."""
-        raise NotImplementedError
 
     def request(
         self, connection: http.client.HTTPConnection, path: str, token: str

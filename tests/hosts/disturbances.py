@@ -22,7 +22,7 @@ _GONE_SECONDS = 120.0
 
 
 class Disturber(threading.Thread):
-    """Disturbs ``host`` again and again until it is told to end, and mends it each time.
+    """Disturbs ``host`` again and again until it is told to end, and undoes it each time.
 
     ``lasts``: how long, in leases of ``lease`` seconds; ``only``: the kinds of disturbances, if not
     all.
@@ -54,12 +54,12 @@ class Disturber(threading.Thread):
     def run(self) -> None:
         ways = [way for way in self._ways() if not self._only or way[0] in self._only]
         while not self._ends.wait(self._random.uniform(*PAUSES) * self._lease):
-            kind, disturb, mend = self._random.choice(ways)
+            kind, disturb, undo = self._random.choice(ways)
             start = time.monotonic()
             try:
                 disturb()
                 self._ends.wait(self._random.choice(self._lasts) * self._lease)
-                mend()
+                undo()
                 self._wait_well()
             except HostFailed as error:
                 self.fault = error
@@ -85,7 +85,7 @@ class Disturber(threading.Thread):
         return len(self._host.workers()) == wanted and self._host.is_ready()
 
     def _ways(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
-        """Kinds of disturbances, with what disturbs and what mends."""
+        """Kinds of disturbances, with what disturbs and what undoes it."""
         host, wire, bucket = self._host, self._host.wire, self._host.bucket_wire
         ways: list[tuple[str, Callable[[], None], Callable[[], None]]] = []
         if host.link is not None:

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -27,7 +28,7 @@ class OperatorFailed(Exception):
     """A request that was refused for a reason which no outage explains, or too often."""
 
 
-class Operator(threading.Thread):
+class Operator(threading.Thread, ABC):
     """Sends requests about ``model`` until each is answered. One that fails is repeated with the
     same Idempotency-Key, by way of any host; so it takes effect once.
 
@@ -57,9 +58,9 @@ class Operator(threading.Thread):
         except Exception as error:  # noqa: BLE001 - told to the test
             self.fault = error
 
+    @abstractmethod
     def work(self) -> Iterator[None]:
         """Do one thing after the other; yields after each."""
-        raise NotImplementedError
 
     def pause(self) -> float:
         """Seconds until the next one."""

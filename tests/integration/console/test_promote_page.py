@@ -190,7 +190,7 @@ def test_what_cannot_be_promoted_has_no_form(
 
 def test_an_alias_that_does_not_exist_yet_is_made(console: Console, lines: str) -> None:
     page = promotion(console.admin, lines, 2, alias="staging")
-    assert "Nothing is live as staging yet" in page.text
+    assert "No version is live as staging." in page.text
     assert send(console.admin, page, reason=REASON).location == f"/console/models/{lines}"
     assert live(console, lines) == {"production": 1, "staging": 2}
     # Somebody who read the same page is told that the alias exists by now.

@@ -131,7 +131,7 @@ def test_where_a_rollout_is_not_possible_the_page_says_why(console: Console, lin
     assert (
         "v1 is live in production. There is nothing to roll out" in start_page(admin, lines, 1).text
     )
-    assert "Nothing is live as shadow yet" in start_page(admin, lines, 2, "shadow").text
+    assert "No version is live as shadow." in start_page(admin, lines, 2, "shadow").text
 
     assert admin.submit(plan_form(start_page(admin, lines)), reason="faster").status == 303
     page = start_page(admin, lines, 3)

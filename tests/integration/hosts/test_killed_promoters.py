@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.simulated_hosts import SimulatedHost
 from registry.hosts.driving import complete
 from registry.hosts.protocol import WAIT
 from registry.hosts.sql_store import SqlHostStore
-from tests.faults.strace import available
 from tests.integration.hosts.changing import SECOND, promoter
-from tests.integration.hosts.host import Host
 
 ROOT = Path(__file__).parents[3]
 CALLS = "connect,sendto,recvfrom,poll"
 
-pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+pytestmark = pytest.mark.usefixtures("traced")
 
 
 @pytest.fixture
@@ -31,6 +30,13 @@ def store(database_url):
     store = SqlHostStore(database_url, 2.0)
     yield store
     store.close()
+
+
+def joined(store):
+    """A host that beats only when a test lets it."""
+    host = SimulatedHost(store, "one", lease=60.0)
+    host.beat()
+    return host
 
 
 def change(url, log, *inject):
@@ -89,7 +95,7 @@ def test_a_change_whose_process_was_killed_holds_when_its_repetition_is_answered
     assert change(database_url, log)
     found = points(log)
 
-    kill_at(found[len(found) // 2], database_url, store, Host(store), log)
+    kill_at(found[len(found) // 2], database_url, store, joined(store), log)
 
 
 @pytest.mark.slow
@@ -97,7 +103,7 @@ def test_it_holds_wherever_the_process_was_killed_after_its_commit(database_url,
     log = tmp_path / "log"
     assert change(database_url, log)
     found = points(log)
-    host = Host(store)
+    host = joined(store)
 
     assert len(found) > 20
     for point in found[::4]:
