@@ -45,7 +45,7 @@ def page_by_metric(
     by_value = MetricRow.value.desc() if descending else MetricRow.value.asc()
     ordered = figures.order_by(by_value, MetricRow.number.desc())
     numbers: list[int] = []
-    if (after := paging.after_number) is None:
+    if (after := paging.after_number(VersionRow.number)) is None:
         numbers += session.scalars(ordered.limit(most).offset(paging.offset)).all()
     elif (figure := _figure(session, model, after, metric)) is not None:
         numbers += session.scalars(ordered.where(_beyond(figure, after, descending)).limit(most))

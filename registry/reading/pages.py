@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict, TypeVar
 
-from sqlalchemy import Select, func
+from sqlalchemy import BigInteger, Select, func
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.errors import ParameterMalformed
@@ -18,6 +18,7 @@ from registry.storage.tables import Base
 _Row = TypeVar("_Row", bound=Base)
 
 LARGEST_NUMBER = 2**63 - 1
+_LARGEST_INTEGER = 2**31 - 1
 
 
 class Page(TypedDict):
@@ -50,14 +51,15 @@ class Paging:
     def offset(self) -> int:
         return (self.page - 1) * self.page_size
 
-    @property
-    def after_number(self) -> int | None:
-        """The cursor as a number. Raises ParameterMalformed."""
+    def after_number(self, key: InstrumentedAttribute[int]) -> int | None:
+        """The cursor as a number that the column ``key`` can have: PostgreSQL compares it with no
+        larger one. Raises ParameterMalformed."""
         if self.after is None:
             return None
         if not (self.after.isascii() and self.after.isdigit() and len(self.after) <= 19):
             raise ParameterMalformed("after", "expected a whole number: the 'next' of a page.")
-        return min(int(self.after), LARGEST_NUMBER)
+        is_big = isinstance(key.type, BigInteger)
+        return min(int(self.after), LARGEST_NUMBER if is_big else _LARGEST_INTEGER)
 
 
 def page_of(
@@ -96,7 +98,7 @@ def numbered_page(
     ``total``: how many rows it finds; None: they are counted.
     """
     found = query
-    if (after := paging.after_number) is not None:
+    if (after := paging.after_number(key)) is not None:
         found = found.where(key > after if ascending else key < after)
     found = found.order_by(key.asc() if ascending else key.desc())
     return page_of(

@@ -164,6 +164,7 @@ def test_a_host_that_was_killed_can_be_forgotten(make_host, artifacts, url):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.sqlite
 def test_there_are_no_hosts_on_sqlite(service):
     assert service.admin.get("/hosts").json["items"] == []
     assert service.admin.delete("/hosts/one").status_code == 404

@@ -142,6 +142,8 @@ def test_a_cursor_beyond_the_largest_number_gives_an_empty_or_complete_list(admi
 
     assert len(admin.get(f"{path}?after={'9' * 19}").json["items"]) == 3
     assert admin.get(f"{path}?after=1").json["items"] == []
+    by_metric = admin.get(f"{path}?sort=metrics.rmse&after={'9' * 19}")
+    check_problem(by_metric, 400, "parameter-malformed")
 
 
 def test_listed_versions_are_not_copied_field_by_field(admin, unchanged):

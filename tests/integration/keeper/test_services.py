@@ -9,7 +9,6 @@ import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
 
-from config import Settings
 from keeper.services import BriefEvaluator, KeeperServices
 from registry.blobs.local import LocalBlobStore
 from registry.errors import GateFailed, ScoringBusy, VersionNotLoadable
@@ -38,7 +37,7 @@ def service(module_app: AppMaker) -> Service:  # noqa: F811 - the fixture
 @pytest.fixture
 def keeper(service: Service) -> Iterator[KeeperServices]:
     """What the keeper of that directory works with, in this process."""
-    with closing(KeeperServices.build(Settings(data=service.data))) as services:
+    with closing(KeeperServices.build(service.services.settings)) as services:
         yield services
 
 

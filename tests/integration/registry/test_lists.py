@@ -5,6 +5,7 @@ import re
 import pytest
 from sqlalchemy import event, text
 
+from registry.errors import ParameterMalformed
 from registry.reading.pages import Paging
 from registry.reading.queries import list_versions
 from registry.storage.tables import MetricRow
@@ -65,6 +66,19 @@ def test_pages_are_read_from_indexes_without_sorting_a_table(house, sort, paging
         # Equal figures are sorted, and the metrics of the versions of the page, by their names.
         is_sorted = "USE TEMP B-TREE FOR ORDER BY" in steps
         assert not is_sorted or "ORDER BY metrics.name" in statement
+
+
+@pytest.mark.parametrize("largest", ["2147483648", "9" * 19])
+def test_the_versions_after_a_number_that_no_version_can_have_are_all(database, largest):
+    add_versions(database, "house", ["ready"] * 3)
+    paging = Paging(after=largest)
+
+    with database.read() as session:
+        found = list_versions(session, "house", paging)["items"]
+        with pytest.raises(ParameterMalformed):
+            list_versions(session, "house", paging, sort="metrics.rmse")
+
+    assert [one["version"] for one in found] == [3, 2, 1]
 
 
 def test_names_are_compared_as_bytes_on_postgresql(postgresql):
