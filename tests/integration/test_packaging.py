@@ -41,6 +41,7 @@ print(json.dumps({"ours": len(files), "twice": twice, "client": find_spec("clien
 """
 
 
+@pytest.mark.slow  # it imports all of them
 def test_no_module_is_imported_under_two_names() -> None:
     """Otherwise an error raised by one copy would not be caught as the class of the other."""
     found = subprocess.run(

@@ -224,6 +224,7 @@ def test_a_port_in_use_is_reported_before_anything_is_started(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow  # registry/test_register.py has them in threads
 def test_concurrent_uploads_to_one_new_name_get_consecutive_numbers(
     server: Server,
 ) -> None:

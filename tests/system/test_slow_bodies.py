@@ -195,6 +195,7 @@ def test_health_checks_are_answered_when_all_connections_are_in_use(
     assert single.call("POST", PREDICT, json=ROW).status_code == 200, "they are given back"
 
 
+@pytest.mark.slow  # a thousand connections; test_one_token… has as many
 def test_connections_beyond_the_reserve_are_refused_without_being_read(
     single: Server,
 ) -> None:

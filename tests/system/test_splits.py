@@ -54,10 +54,12 @@ def test_every_worker_chooses_as_the_second_rule_does_and_gives_the_canary_its_s
     assert wrong(by_each_worker(target, server.workers(), sent[:400], versions[:400])) == []
 
 
+@pytest.mark.slow  # unit/registry/splits has the rule
 def test_as_few_keys_as_possible_move_and_none_leaves_a_canary_that_grows(server):
     assert wrong(grow(begin(server, "growing"), server.data, keys(KEYS))) == []
 
 
+@pytest.mark.slow  # unit/registry/splits has the rule
 def test_splits_of_two_models_are_independent(server):
     targets, sent = [begin(server, name) for name in ("one", "other")], keys(KEYS)
     for target in targets:

@@ -160,6 +160,7 @@ def test_the_worst_of_many_classes_are_drawn_and_the_plot_says_so(
     assert "class 8" not in roc
 
 
+@pytest.mark.slow  # it draws them once more
 def test_the_same_figures_give_the_same_files(regression: dict[str, Any], plots: Any) -> None:
     one, two = (
         {
@@ -174,6 +175,7 @@ def test_the_same_figures_give_the_same_files(regression: dict[str, Any], plots:
     assert list(one.values()) == list(two.values())
 
 
+@pytest.mark.slow  # each is drawn
 def test_extreme_figures_are_drawn(plots: Any) -> None:
     huge = {"true": [-1e150, 1e150], "predicted": [1e150, 1e150]}
     flat = {"edges": [2, 2], "counts": [5]}

@@ -9,6 +9,7 @@ from functools import partial
 from threading import get_ident
 from typing import NamedTuple
 
+import pytest
 from sqlalchemy import Engine, event
 from werkzeug.test import TestResponse
 
@@ -70,6 +71,7 @@ class Meter:
         self.instructions += _STEP * (get_ident() == self.thread)
 
 
+@pytest.mark.slow  # it shows every page four times
 def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
     make_console: ConsoleMaker, artifacts: dict[str, bytes]
 ) -> None:

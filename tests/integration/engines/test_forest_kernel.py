@@ -153,15 +153,18 @@ def test_models_fitted_with_sample_weights_predict_the_same(model: Any) -> None:
 @pytest.mark.parametrize("fitted_with_missing", first_fast([True, False]))
 @pytest.mark.parametrize(
     "model",
-    [
-        DecisionTreeRegressor(random_state=0),
-        ExtraTreeRegressor(random_state=0),
-        RandomForestRegressor(30, random_state=0),
-        ExtraTreesRegressor(30, random_state=0),
-        DecisionTreeClassifier(random_state=0),
-        RandomForestClassifier(30, random_state=0),
-        ExtraTreesClassifier(30, random_state=0),
-    ],
+    first_fast(
+        [
+            DecisionTreeRegressor(random_state=0),
+            ExtraTreesRegressor(30, random_state=0),
+            DecisionTreeClassifier(random_state=0),
+            ExtraTreeRegressor(random_state=0),
+            RandomForestRegressor(30, random_state=0),
+            RandomForestClassifier(30, random_state=0),
+            ExtraTreesClassifier(30, random_state=0),
+        ],
+        3,
+    ),
     ids=title,
 )
 def test_missing_values_take_the_branch_that_scikit_learn_takes(

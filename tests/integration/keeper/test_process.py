@@ -100,6 +100,7 @@ def test_it_beats_until_it_is_asked_to_stop(data: Path, start: Start) -> None:
     assert keeper.wait(20) == 0
 
 
+@pytest.mark.slow  # two processes; test_rollouts.py has two keepers
 def test_a_second_one_waits_and_takes_the_place_of_one_that_was_killed(
     data: Path, start: Start, tmp_path: Path
 ) -> None:

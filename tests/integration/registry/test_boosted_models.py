@@ -25,7 +25,7 @@ from tests.integration.registry.boosters import (
     lightgbm_of_frame,
     xgboost_of_frame,
 )
-from tests.marks import left_to_slow
+from tests.marks import third_fast
 
 
 @functools.cache
@@ -40,9 +40,7 @@ def predictions(uploaded, rows, *, probabilities=False):
     return uploaded.predictor.predict(batch, probabilities=probabilities)
 
 
-@pytest.mark.parametrize(
-    "name", [name if at % 3 == 0 else left_to_slow(name) for at, name in enumerate(CASES)]
-)
+@pytest.mark.parametrize("name", third_fast(CASES))
 def test_a_model_predicts_as_its_library_to_the_last_bit(name):
     case = trained(name)
     uploaded = read_booster(case.content, case.format, None)

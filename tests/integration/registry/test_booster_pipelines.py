@@ -35,6 +35,7 @@ from tests.integration.registry.booster_pipelines import (
     booster,
     labels,
 )
+from tests.marks import third_fast
 from tests.missing_library import missing_library
 
 FAST = {
@@ -109,7 +110,7 @@ def check(name, format_):
     return made.engine
 
 
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("name", third_fast(FAST))
 def test_an_estimator_in_a_file_predicts_as_its_library_to_the_last_bit(name):
     engine = check(name, FAST[name])
 

@@ -27,6 +27,7 @@ from registry.intake.samples import known_row, sample
 from registry.intake.signatures import read_signature
 from registry.preprocessing import DateEncoder
 from registry.signature import Column, Output, Signature
+from tests.marks import first_fast
 
 _DRAWS = np.random.default_rng(3)
 ROWS = 400
@@ -94,7 +95,7 @@ def hostile_batch():
     return Batch(columns, 2_000)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", first_fast(MODELS, 2))
 def test_a_model_on_dates_is_compiled_and_predicts_the_same_bits(name):
     model = MODELS[name]()
     signature = read_signature(model, None)

@@ -32,6 +32,7 @@ from tests.attacks.opcodes import written
 from tests.integration.registry.fitted import NAMES, X, Y, fitted
 from tests.integration.registry.popular_models import POPULAR, popular
 from tests.integration.registry.test_popular_models import REFUSED
+from tests.marks import third_fast
 
 ACCEPTED = [f"popular {name}" for name in POPULAR if name not in REFUSED]
 NOTHING_TO_CHECK = {
@@ -97,7 +98,7 @@ def refusal(model):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values:UserWarning")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", third_fast(NAMES))
 def test_fitted_models_are_accepted_and_predict_as_before(name):
     model, rows = fitted(name)
     # Half of them in each format: what is checked is the same, once the file is read.
@@ -108,6 +109,7 @@ def test_fitted_models_are_accepted_and_predict_as_before(name):
     assert np.array_equal(again.predict(rows), model.predict(rows))
 
 
+@pytest.mark.slow  # it fits them all
 def test_every_allowed_estimator_is_tested_fitted():
     classes = {kind for kind, _ in parts_by_class()}
 

@@ -33,6 +33,7 @@ from registry.intake.compilation import compile_model
 from registry.intake.signatures import read_signature
 from registry.preprocessing import DateEncoder
 from tests.integration.registry import fitted
+from tests.marks import third_fast
 
 _draws = np.random.default_rng(5)
 X = _draws.normal(size=(300, 4))
@@ -47,7 +48,7 @@ def nullable(model: Any) -> list[bool]:
     return [column.nullable for column in read_signature(model, None).inputs]
 
 
-@pytest.mark.parametrize("name", [name for name in fitted.NAMES if name not in ENCODERS])
+@pytest.mark.parametrize("name", third_fast(name for name in fitted.NAMES if name not in ENCODERS))
 def test_a_null_is_accepted_where_scikit_learn_predicts_one(name: str) -> None:
     """Every estimator on the allow-list, with a null in one column after the other."""
     model, rows = fitted.fitted(name)

@@ -255,7 +255,7 @@ def test_deliveries_go_on_after_a_failure_of_the_database(either_database, keys,
         deliverer.close()
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_every_event_arrives_although_the_sender_is_killed_again_and_again(
     database, database_url, keys, tmp_path, kills
 ):
