@@ -54,7 +54,8 @@ deploy-check: .venv/test deploy-programs ## Start every deployment of deploy/, p
 	$(COMPILED) $(BIN)/python -m pytest -q -n 0 -m slow tests/deploy
 
 test-faults: .venv/test ## Inject kills, power failures and disk errors at every point, and print the figures
-	$(BIN)/python -m pytest tests/faults --long-faults -n 0
+	$(BIN)/python -m pytest --long-faults -n 0 tests/faults tests/system/test_killed_keepers.py \
+		tests/system/test_webhooks.py
 
 test-hosts: .venv/test ## Stop, kill and cut off three hosts for ten minutes, and check every reply; HOSTS='--seconds 60'
 	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m tests.hosts.chaos $(HOSTS)

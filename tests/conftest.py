@@ -32,7 +32,7 @@ _SYSTEM = "tests/system/"
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time, so that only a change can make the tests fail.
 settings.register_profile("quick", _ALWAYS, max_examples=30, derandomize=True)
-settings.register_profile("thorough", _ALWAYS, max_examples=1000, derandomize=True)
+settings.register_profile("thorough", _ALWAYS, max_examples=500, derandomize=True)
 # Other examples each time: to look for faults that the same examples never show.
 settings.register_profile("random", _ALWAYS, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

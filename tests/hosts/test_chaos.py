@@ -14,7 +14,7 @@ CUTS = ("refused", "swallowed", "replies swallowed")
 
 
 def test_no_reply_is_stale_and_none_fails_at_a_host_that_is_well(tmp_path: Path) -> None:
-    outcome = chaos(tmp_path, seconds=60, seed=1, lease=3, networks=are_possible())
+    outcome = chaos(tmp_path, seconds=40, seed=1, lease=3, networks=are_possible())
 
     assert outcome.faults == []
     assert outcome.verdict.clean, outcome.lines()

@@ -18,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many times a keeper is killed; ``make test-faults`` does it more often."""
+    return 20 if request.config.getoption("--long-faults", default=False) else 8
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with two workers for all tests that do not change its state."""
     data = tmp_path_factory.mktemp("server") / "data"

@@ -22,7 +22,6 @@ from tests.system.real_server import ADMIN_TOKEN, BIN, Server, free_port, runnin
 
 pytestmark = pytest.mark.slow  # test_keeper.py has one that is killed
 
-KILLS = 20
 PATH = "/models/plane/aliases/production"
 STEPS = [
     *({"weight": weight, "minutes": 0.03, "requests": 5} for weight in (10, 40, 70)),
@@ -122,9 +121,11 @@ def moves(server: Server, rollout: int) -> list[tuple[str, object]]:
     ]
 
 
-def test_killed_at_random_moments_they_make_each_move_of_a_rollout_once(tmp_path: Path) -> None:
+def test_killed_at_random_moments_they_make_each_move_of_a_rollout_once(
+    tmp_path: Path, kills: int
+) -> None:
     serve: list[str | Path] = [BIN / "hotswap", "serve", "--workers", "1"]
-    kills, ended, chance = 0, list[int](), random.Random(7)
+    killed, ended, chance = 0, list[int](), random.Random(7)
     with running(serve, tmp_path / "data", free_port()) as server:
         for value in (100.0, 200.0):
             upload(server, "plane", constant_model(value))
@@ -132,13 +133,13 @@ def test_killed_at_random_moments_they_make_each_move_of_a_rollout_once(tmp_path
         keepers = Keepers(server.data, tmp_path / "keepers.log")
         try:
             with traffic(server) as statuses:
-                while kills < KILLS:
+                while killed < kills:
                     version = 2 - len(ended) % 2
                     rollout = begin(server, version)
                     while not has_ended(server):
-                        if kills < KILLS:
+                        if killed < kills:
                             keepers.kill_the_one_at_work()
-                            kills += 1
+                            killed += 1
                         time.sleep(chance.uniform(0.0, 2.0))
                     ended.append(rollout)
                     assert server.call("GET", f"{PATH}/rollout").json()["state"] == "promoted"

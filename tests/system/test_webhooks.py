@@ -20,8 +20,6 @@ from tests.receivers import OK, Receiver, status
 from tests.system.models import upload
 from tests.system.real_server import BIN, free_port, running, wait_until
 
-KILLS = 20
-
 
 @pytest.fixture
 def serve(tmp_path):
@@ -86,8 +84,8 @@ def test_a_promotion_is_told_and_a_changed_byte_is_found(serve):
 
 
 @pytest.mark.slow
-def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_killed(serve):
-    """20 kills at random moments, while aliases move; the receiver is down for half of them."""
+def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_killed(serve, kills):
+    """Kills at random moments, while aliases move; the receiver is down for half of them."""
     chance = random.Random(11)
     with Receiver() as receiver:
         url, port = receiver.url(), receiver.port
@@ -107,8 +105,8 @@ def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_kil
         moving = threading.Thread(target=_move, args=(server, stop, refused))
         moving.start()
         receiver = None
-        for kill in range(KILLS):
-            if kill == KILLS // 2:
+        for kill in range(kills):
+            if kill == kills // 2:
                 receiver = Receiver(answer, port=port)
             with _keeping(server) as keeper:
                 time.sleep(chance.uniform(0.5, 3.0))

@@ -26,4 +26,4 @@ def test_what_was_answered_holds_on_all_hosts_in_any_schedule():
 
 @pytest.mark.slow
 def test_what_was_answered_holds_on_all_hosts_in_many_long_schedules():
-    run(600, steps=80)
+    run(250, steps=80)
