@@ -1,12 +1,12 @@
 """Measures what the protocol of hosts costs on one PostgreSQL, and writes benchmarks/HOSTS.md.
 
-    python -m benchmarks.hosts [--changes 200] [--seconds 15] [--write]
+    python -m benchmarks.hosts [--changes 200] [--rounds 300] [--seconds 15] [--write]
 
 Changes are prepared, committed and confirmed with 1, 3 and 10 hosts, whose renewers are threads of
 this process and have nothing to load: what is measured is what the protocol adds to a promotion.
 One host is killed then. 100 and 1,000 hosts are only present: each beats four times a lease, and
-the server's CPU time, its log and its answers are measured. The server writes to this disk, with
-fsync.
+the server's CPU time, its log and its answers are measured. Whole services, one for each database,
+are compared last. The server writes to this disk, with fsync.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from typing import NamedTuple
 from sqlalchemy import make_url, text
 
 from benchmarks.machine import this_machine
+from benchmarks.one_host import OneHost, by_database
 from benchmarks.simulated_hosts import (
     Changer,
     ServerLoad,
@@ -68,6 +69,7 @@ class Figures(NamedTuple):
     changes: list[Changes]
     lost: list[float]
     beats: list[Beats]
+    one_host: list[OneHost]
 
 
 class Server(NamedTuple):
@@ -79,6 +81,7 @@ def main() -> int:
     """Print the figures; 0 if every change was confirmed by each host that ran."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hosts")
     parser.add_argument("--changes", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--write", action="store_true", help="write benchmarks/HOSTS.md")
     given = parser.parse_args()
@@ -87,6 +90,7 @@ def main() -> int:
             [changes(server.url, number, given.changes) for number in (1, 3, 10)],
             one_killed(server.url),
             [beats(server, number, given.seconds) for number in (100, 1000)],
+            one_host(server.url, given.rounds, given.changes),
         )
     shown = report(figures)
     print(shown)
@@ -215,6 +219,12 @@ def beat_evenly(
             due += distance
 
 
+def one_host(url: str, rounds: int, changes: int) -> list[OneHost]:
+    """Compare the databases."""
+    print_now("one host with each database")
+    return by_database(url, rounds, changes)
+
+
 def written(database: Database) -> int:
     """Bytes that the server has written to its log."""
     with database.read() as session:
@@ -279,7 +289,21 @@ def report(figures: Figures) -> str:
         " transactions and a beat of every host. Beyond that another way is needed: a longer"
         " lease, or one presence for many hosts.",
         "",
+        "## One host",
+        "",
+        "One worker on a core of its own, the services in turn, one connection with 64 predictions"
+        " on the way. A prediction's CPU time is the worker's. Promotions are of loaded versions.",
+        "",
+        "| database | a prediction, p10 | p50 | promote p50 | p99 | upload p50 | p99 |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
+    lines += [
+        f"| {one.name} | {one.cpu[0]:.1f} µs | {one.cpu[1]:.1f} µs |"
+        f" {one.promote[0]:.1f} ms | {one.promote[1]:.1f} ms |"
+        f" {one.upload[0]:.1f} ms | {one.upload[1]:.1f} ms |"
+        for one in figures.one_host
+    ]
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -149,9 +149,11 @@ def _serve(rounds: int, port: int, core: int) -> None:
             for number in range(rounds + 1):
                 pair = [("split", one), ("plain", other)]
                 for model, connection in pair if number % 2 else reversed(pair):
-                    cpu, began = _cpu_seconds(worker), time.perf_counter()
+                    cpu, began = worker_cpu_seconds(worker), time.perf_counter()
                     connection.ask(sent)
-                    taken[model].append((_cpu_seconds(worker) - cpu, time.perf_counter() - began))
+                    taken[model].append(
+                        (worker_cpu_seconds(worker) - cpu, time.perf_counter() - began)
+                    )
     for place, shown in enumerate(("CPU time of a worker", "time of a response")):
         split, plain = (
             [one[place] / REQUESTS * 1e6 for one in taken[model][1:]] for model in taken
@@ -163,7 +165,7 @@ def _serve(rounds: int, port: int, core: int) -> None:
         )
 
 
-def _cpu_seconds(pid: int) -> float:
+def worker_cpu_seconds(pid: int) -> float:
     """The CPU time of all threads of a process so far."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
