@@ -33,6 +33,8 @@ PROMOTIONS = st.sampled_from(
     )
 )
 UNABLE = st.sampled_from(["", "a", "b"])
+FAILING = st.sampled_from([0, 0, 4, 5, 6])
+"""The step of a change whose call of the database fails; 0: none."""
 SPANS = st.sampled_from([1, 24, 96, 210])
 """A lease is 100 of these by a clock of the usual rate."""
 LOST = 440
@@ -139,16 +141,20 @@ class Hosts(RuleBasedStateMachine):
     def change(self, start: tuple[int, int]) -> None:
         self.begin_on(start, lambda machine: machine.changing())
 
-    @rule(end=ENDS)
-    def change_to_the_end(self, end: tuple[int, int]) -> None:
-        self.to_the_end(end, lambda machine: machine.changing())
+    @rule(end=ENDS, failing=FAILING)
+    def change_to_the_end(self, end: tuple[int, int], failing: int) -> None:
+        self.to_the_end(end, lambda machine: machine.changing(), failing)
 
-    def to_the_end(self, end: tuple[int, int], begin: Callable[[Machine], Process]) -> None:
+    def to_the_end(
+        self, end: tuple[int, int], begin: Callable[[Machine], Process], failing: int = 0
+    ) -> None:
         which, still = end
         machine = self.machine(which)
         if machine.is_on:
             process = begin(machine)
             machine.processes.append(process)
+            if failing and "fate" in self.events:
+                machine.run(process, failing, "lost")
             self.finish(machine, process, still)
 
     def finish(self, machine: Machine, process: Process, still: int) -> None:
@@ -255,16 +261,26 @@ class Hosts(RuleBasedStateMachine):
             machine.run(request)
 
     @may("leave")
-    @rule(start=STARTS)
-    def leave(self, start: tuple[int, int]) -> None:
+    @rule(start=STARTS, changes=st.booleans())
+    def leave(self, start: tuple[int, int], *, changes: bool) -> None:
+        """``changes``: another host makes a change meanwhile."""
         if self.machine(start[0]).renewing is not None:
             self.begin_on(start, lambda machine: machine.leaving())
+            if changes:
+                self.change_to_the_end((start[0] + 1, 0), 0)
 
     @may("move")
     @precondition(lambda self: len(self.world.machines) < 4)
-    @rule(which=ANY, beats=st.integers(0, 4), replaced=st.booleans(), leaves=st.booleans())
-    def move(self, which: int, beats: int, *, replaced: bool, leaves: bool) -> None:
-        """Start another machine with the name of one that may go on."""
+    @rule(
+        which=ANY,
+        beats=st.integers(0, 4),
+        replaced=st.booleans(),
+        changes=st.booleans(),
+        leaves=st.booleans(),
+    )
+    def move(self, which: int, beats: int, *, replaced: bool, changes: bool, leaves: bool) -> None:
+        """Start another machine with the name of one that may go on; ``changes``: and make a change
+        there."""
         known = self.machine(which)
         known.serves = False  # Nobody could tell such a host that it is no longer the one.
         machine = Machine(self.world, known.name, known.rate)
@@ -274,8 +290,10 @@ class Hosts(RuleBasedStateMachine):
         if replaced and "replace" in self.events:
             self.replace_renewer(len(self.world.machines) - 1, 0, long=False)
             self.beat(machine)
+        if changes:
+            self.change_to_the_end((len(self.world.machines) - 1, 0), 0)
         if leaves and "leave" in self.events:
-            self.leave((len(self.world.machines) - 1, 40))
+            self.leave((len(self.world.machines) - 1, 40), changes=False)
 
     @may("forget")
     @rule(which=ANY)
