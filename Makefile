@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-postgresql test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-hosts bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
+.PHONY: help serve extras test test-postgresql test-postgresql-rows test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-hosts bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -30,9 +30,20 @@ test: lint ## Run linters, types, import rules and the tests
 
 # What make test runs on SQLite only, because it is about something else. What concerns the database runs
 # on both there.
+POSTGRESQL ?= tests/integration
 test-postgresql: .venv/test ## Run the tests that fit either database on PostgreSQL
 	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --in-memory \
-		--postgresql -m "not slow" tests/integration
+		--postgresql -m "not slow" $(POSTGRESQL)
+
+# Those of them in which the database could make a difference: where rows are searched, ordered, locked
+# and compared. The others are about requests, artifacts and pages.
+ABOUT_ROWS := $(addprefix tests/integration/,keeper live registry watching webhooks) \
+	$(patsubst %,tests/integration/api/test_%.py,access alerts callers gates history holdouts hosts lists logged_models \
+	mlflow_registry model_lists models monitoring problems promotions rollbacks_and_history rollouts split_traffic \
+	splits tokens traffic uploads versions webhooks)
+
+test-postgresql-rows: POSTGRESQL := $(ABOUT_ROWS)
+test-postgresql-rows: test-postgresql ## Run those of them in which the database could make a difference
 
 test-slow: HYPOTHESIS ?= thorough
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples

@@ -72,6 +72,7 @@ class Meter:
 
 
 @pytest.mark.slow  # it shows every page four times
+@pytest.mark.sqlite  # which counts the instructions of a statement
 def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
     make_console: ConsoleMaker, artifacts: dict[str, bytes]
 ) -> None:

@@ -27,7 +27,8 @@ def test_an_administrator_sees_workers_versions_storage_and_findings(
     assert "1 worker, all well" in page.text
     assert f"{live} v1 it is live 1 of 1" in page.text
     assert f"{live} v2 it was live before 1 of 1" in page.text
-    assert "SQLite" in page.text
+    is_sqlite = console.service.services.database.is_sqlite
+    assert ("SQLite" if is_sqlite else "PostgreSQL") in page.text
     assert "none noted by hotswap backup" in page.text
     assert "schema 00" in page.text
     assert "uploaded models" not in page.text
