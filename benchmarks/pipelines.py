@@ -51,7 +51,9 @@ def housing_like(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     return table, price.to_numpy() * rng.lognormal(0.0, 0.2, rows)
 
 
-def train_housing(table: pd.DataFrame, prices: np.ndarray) -> Pipeline:
+def train_housing(
+    table: pd.DataFrame, prices: np.ndarray, *, trees: int = TREES, depth: int = DEPTH
+) -> Pipeline:
     """The pipeline of the benchmark: imputed, scaled and one-hot columns, 100 trees of depth 12."""
     numbers = [column for column in table if column != "ocean_proximity"]
     columns = ColumnTransformer(
@@ -61,7 +63,7 @@ def train_housing(table: pd.DataFrame, prices: np.ndarray) -> Pipeline:
         ],
         sparse_threshold=0,
     )
-    forest = RandomForestRegressor(n_estimators=TREES, max_depth=DEPTH, random_state=0, n_jobs=-1)
+    forest = RandomForestRegressor(n_estimators=trees, max_depth=depth, random_state=0, n_jobs=-1)
     pipeline = Pipeline([("columns", columns), ("forest", forest)]).fit(table, prices)
     forest.n_jobs = 1
     return pipeline

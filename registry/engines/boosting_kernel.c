@@ -50,14 +50,6 @@ static const char *read_split(const Source *source, Py_ssize_t node, int32_t fea
 
 /* ---- Sums ---------------------------------------------------------------------------------- */
 
-#define SUM(name, narrow, missing, sets, sums_)                                                    \
-    static void name(const Trees *trees, const uint32_t *keys, int count, double *sums)            \
-    {                                                                                              \
-        sum_rows(trees, keys, count, sums, (Form){narrow, missing, sets, sums_});                  \
-    }
-
-typedef void Sum(const Trees *trees, const uint32_t *keys, int count, double *sums);
-
 SUM(narrow_double, true, false, false, DOUBLE)
 SUM(narrow_double_missing, true, true, false, DOUBLE)
 SUM(narrow_double_sets, true, true, true, DOUBLE)

@@ -58,25 +58,20 @@ static const char *read_split(const Source *source, Py_ssize_t node, int32_t fea
 
 /* ---- Walking ------------------------------------------------------------------------------- */
 
-static void sum_narrow(const Trees *trees, const uint32_t *keys, int count, double *sums)
-{
-    sum_rows(trees, keys, count, sums, (Form){true, false, false, VECTORS});
-}
+SUM(narrow_vectors, true, false, false, VECTORS)
+SUM(narrow_vectors_missing, true, true, false, VECTORS)
+SUM(narrow_double, true, false, false, DOUBLE)
+SUM(narrow_double_missing, true, true, false, DOUBLE)
+SUM(wide_vectors, false, false, false, VECTORS)
+SUM(wide_vectors_missing, false, true, false, VECTORS)
+SUM(wide_double, false, false, false, DOUBLE)
+SUM(wide_double_missing, false, true, false, DOUBLE)
 
-static void sum_narrow_missing(const Trees *trees, const uint32_t *keys, int count, double *sums)
-{
-    sum_rows(trees, keys, count, sums, (Form){true, true, false, VECTORS});
-}
-
-static void sum_wide(const Trees *trees, const uint32_t *keys, int count, double *sums)
-{
-    sum_rows(trees, keys, count, sums, (Form){false, false, false, VECTORS});
-}
-
-static void sum_wide_missing(const Trees *trees, const uint32_t *keys, int count, double *sums)
-{
-    sum_rows(trees, keys, count, sums, (Form){false, true, false, VECTORS});
-}
+/* By `narrow`, whether there is one output, and whether a key may be MISSING. */
+static Sum *const SUMS[2][2][2] = {
+    {{wide_vectors, wide_vectors_missing}, {wide_double, wide_double_missing}},
+    {{narrow_vectors, narrow_vectors_missing}, {narrow_double, narrow_double_missing}},
+};
 
 /* The keys of one row, cast to float as scikit-learn's validation does, into the lane that begins
  * at *keys. Returns whether all can be used; `missing` becomes true if there is a NaN. */
@@ -122,11 +117,7 @@ static Py_ssize_t evaluate_rows(const TreeModel *model, const char *rows, bool a
             }
         }
         clear_padding(trees, keys, lanes);
-        if (trees->narrow) {
-            (missing ? sum_narrow_missing : sum_narrow)(trees, keys, lanes, sums);
-        } else {
-            (missing ? sum_wide_missing : sum_wide)(trees, keys, lanes, sums);
-        }
+        SUMS[trees->narrow][trees->outputs == 1][missing](trees, keys, lanes, sums);
         if (self->averaged) {
             for (Py_ssize_t item = 0; item < lanes * trees->outputs; item++) {
                 sums[item] /= (double)trees->tree_count;

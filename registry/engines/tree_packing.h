@@ -12,7 +12,6 @@
 #define LEAF (-1)
 
 enum {
-    CACHE_LINE = 64,
     /* Real trees are tens of levels deep. The limit bounds what one row of a hostile tree costs. */
     MAX_DEPTH = 10000,
 };
@@ -266,6 +265,7 @@ static inline bool allocate_trees(Trees *self, const Source *source)
     }
     self->leaf_count = source->leaf_count;
     self->node_bytes = nodes;
+    self->value_bytes = (Py_ssize_t)values;
     self->bytes = nodes + trees + values;
     return true;
 }

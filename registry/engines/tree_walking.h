@@ -7,6 +7,7 @@
 #ifndef HOTSWAP_TREE_WALKING_H
 #define HOTSWAP_TREE_WALKING_H
 
+#include "tree_fetching.h"
 #include "trees.h"
 
 enum {
@@ -158,12 +159,14 @@ COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
         const Tree *tree = self->trees + index;
         const char *nodes = self->nodes + tree->root * (Py_ssize_t)node_size(self);
-
         const uint32_t *lane_keys = keys;
+        Fetching next = fetching_of(self, index + 1, count);
 
         for (int first = 0; first < count; first += LANES, lane_keys += LANES * self->features) {
             uint32_t leaves[LANES];
             int lanes = fewer(count - first, LANES);
+
+            fetch(&next);
             walk_rows(nodes, tree->depth, lane_keys, sets, leaves, form);
             for (int lane = 0; lane < lanes; lane++) {
                 add_leaf(self, tree, leaves[lane], sums + (first + lane) * self->outputs, form);
@@ -283,6 +286,16 @@ COPIED void sum_rows(const Trees *self, const uint32_t *keys, int count, double 
         sum_row(self, first, sums + row * self->outputs, form);
     }
 }
+
+/* Adds the leaf values of `count` rows, whose first key is *keys, to their sums. */
+typedef void Sum(const Trees *trees, const uint32_t *keys, int count, double *sums);
+
+/* Defines the function of a form. */
+#define SUM(name, narrow, missing, sets, sums_)                                                    \
+    static void name(const Trees *trees, const uint32_t *keys, int count, double *sums)            \
+    {                                                                                              \
+        sum_rows(trees, keys, count, sums, (Form){narrow, missing, sets, sums_});                  \
+    }
 
 /* Rows of a block: a whole number of LANES. */
 static inline int block_rows(const Trees *self)

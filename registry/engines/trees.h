@@ -11,6 +11,7 @@ enum {
     /* Rows that walk one tree side by side. A step waits for the previous step of the same row, but
      * not for other rows: this many fill the processor, and their places still fit in its registers. */
     LANES = 8,
+    CACHE_LINE = 64, /* bytes */
 };
 
 /* A row is compared by its keys, unsigned integers of the same order as its features, which takes
@@ -65,6 +66,7 @@ typedef struct {
     const uint32_t *sets; /* the sets of keys of nodes that split by a set; else NULL */
     size_t bytes;
     size_t node_bytes; /* of these, those of `nodes` */
+    Py_ssize_t value_bytes; /* and those of `values` */
     Py_ssize_t tree_count;
     Py_ssize_t leaf_count;
     Py_ssize_t features; /* keys of a row */

@@ -274,7 +274,7 @@ def test_arrays_that_do_not_fit_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(60), *(pytest.param(n, marks=pytest.mark.slow) for n in range(60, 200))]
+    "seed", [*range(20), *(pytest.param(n, marks=pytest.mark.slow) for n in range(20, 200))]
 )
 def test_random_numbers_in_the_arrays_are_refused_or_walked(seed):
     draws = np.random.default_rng(seed)

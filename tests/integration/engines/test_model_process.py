@@ -40,7 +40,7 @@ from registry.signature import Column, Output, Signature
 from tests.attacks.onnx_graphs import looping
 from tests.integration.engines.hostile_models import CLASSES, NUMBERS, SIGNATURE
 from tests.integration.registry.models import FRAME, MODELS, X
-from tests.marks import first_fast
+from tests.marks import first_fast, third_fast
 from tests.processes import children, confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.engines.hostile_models"
@@ -86,7 +86,7 @@ def serving(spawner, model, signature, format_="skops", **options):
 
 
 @pytest.mark.parametrize("format_", first_fast(["skops", "joblib"]))
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", third_fast(MODELS))
 def test_predictions_equal_scikit_learn_s_to_the_last_bit(spawner, name, format_):
     model = MODELS[name]
     signature = signature_of(model)
@@ -426,7 +426,7 @@ def test_malformed_scores_are_refused(hostile, misdeed):
 
 
 def test_the_number_of_waiting_requests_is_limited(hostile):
-    process = hostile(seconds=3)
+    process = hostile(seconds=2)
     with ThreadPoolExecutor(WAITING + 3) as threads:
         asked = [threads.submit(ask, process, NUMBERS["hang"]) for _ in range(WAITING + 3)]
         wait_for(lambda: sum(each.done() for each in asked) >= 2, 2)
