@@ -25,6 +25,7 @@ from tests.postgresql import Databases, PostgreSql, running_postgresql, upgrade_
 
 # They run in environments of their own: make test-clients.
 collect_ignore = ["clients"]
+pytest_plugins = ["tests.told_figures"]
 
 _SYSTEM = "tests/system/"
 
