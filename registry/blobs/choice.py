@@ -1,4 +1,4 @@
-"""The blob store of an installation: the folder in its data directory, or a bucket."""
+"""Where an installation stores blobs, and what it receives: in its data directory, or a bucket."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,7 +7,9 @@ from registry.blobs.bucket import open_bucket
 from registry.blobs.cache import BlobCache
 from registry.blobs.local import LocalBlobStore
 from registry.blobs.s3 import S3BlobStore
+from registry.blobs.shared_uploads import SharedUploads
 from registry.blobs.store import BlobStore
+from registry.blobs.uploads import Uploads
 from registry.storage.database import Database
 
 
@@ -37,3 +39,11 @@ def blob_store(
     bucket = open_bucket(settings.blobs_url, settings.blobs_endpoint)
     cache = BlobCache(settings.data / "cache", settings.blobs_cache_bytes)
     return S3BlobStore(bucket, database, cache, folder, keeps_keys=keeps_keys)
+
+
+def upload_store(blobs: BlobStore, database: Database, most_bytes: int) -> Uploads | SharedUploads:
+    """Where the directories are that callers upload file by file, of ``most_bytes`` each: on the
+    disk of the one host, or where all hosts find them. Nothing is read or created."""
+    if isinstance(blobs, S3BlobStore) and not database.is_sqlite:
+        return SharedUploads(database, blobs.bucket, blobs.uploads, most_bytes)
+    return Uploads(blobs.uploads, most_bytes)

@@ -1,18 +1,19 @@
 """The rows that say which object of a bucket has the bytes of a digest.
 
-They are written in the transaction whose rows point at the bytes, and never deleted, as versions
-are not. So an object without a row belongs to nothing, unless its upload is still in progress.
+Those of ``blobs`` are written in the transaction whose rows point at the bytes, and never deleted,
+as versions are not. Those of ``uploaded_files`` name objects of their own, for a day. So an object
+without a row belongs to nothing, unless its upload is still in progress.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.blobs.store import Place
 from registry.errors import UploadExpired
-from registry.storage.host_tables import BlobRow
+from registry.storage.host_tables import BlobRow, UploadedFileRow
 from registry.storage.inserts import insert_into
 
 UPLOAD_SECONDS = 12 * 3600.0
@@ -66,6 +67,12 @@ def keys_of(session: Session, digests: Iterable[str]) -> dict[str, str]:
         rows = session.execute(select(BlobRow.sha256, BlobRow.key).where(BlobRow.sha256.in_(part)))
         keys.update((digest, key) for digest, key in rows)
     return keys
+
+
+def uploaded_among(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of ``keys`` that have a file of a directory, from which a version may be made yet."""
+    rows = select(UploadedFileRow.key).where(UploadedFileRow.key.in_(keys))
+    return set(session.scalars(rows))
 
 
 def all_keys(session: Session) -> dict[str, str]:

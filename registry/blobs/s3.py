@@ -1,6 +1,6 @@
 """A blob store in a bucket that all hosts share, with copies on the local disk of each.
 
-    blobs/ab/<SHA-256>.<random>    an object: its key is new each time, and never used again
+    blobs/ab/<SHA-256>.<random>    an object: its key is never used again for other bytes
     clock                          an empty object, written to read the bucket's time
 
 Which object has the bytes of a digest is a row (``registry.blobs.places``), written in the
@@ -8,6 +8,7 @@ transaction whose rows point at the bytes. Objects without a row are unused or b
 in progress: a removal takes those that are older than a day, and an upload that took longer than
 half a day writes no row. So removals need no lock, and one that was stopped between its list and
 its deletions takes nothing that a row names: the same bytes, uploaded meanwhile, have another key.
+An object that a row names and that is missing is stored again under its own key.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from typing import BinaryIO
 from registry.blobs.bucket import Bucket, StoredObject
 from registry.blobs.cache import BlobCache
 from registry.blobs.incoming import IncomingFile, begin, incoming_parts, sweep
-from registry.blobs.places import UPLOAD_SECONDS, all_keys, key_of, keys_of, uptime
+from registry.blobs.places import UPLOAD_SECONDS, all_keys, key_of, keys_of, uploaded_among, uptime
 from registry.blobs.store import Leftovers, Place, Removed, StoredPart
 from registry.errors import BlobDamaged, BlobMissing, BucketForeign, BucketUnavailable
 from registry.storage.database import Database
@@ -78,7 +79,7 @@ class S3BlobStore:
         for _ in range(2):
             key = self._key_of(digest)
             try:
-                found, size = self._read(key)
+                found, size = _read(self.bucket, key)
             except FileNotFoundError:
                 continue
             if found == digest:
@@ -110,11 +111,12 @@ class S3BlobStore:
 
     def parts(self) -> Iterator[StoredPart]:
         for part in self.bucket.objects(_FOLDER):
-            keys = self._keys_of(part)
+            keys, uploaded = self._keys_of(part), self._uploaded(part)
             sizes = {
                 digest if keys.get(digest := _digest_of(each)) == each.key else each.key: each.size
                 for each in part
             }
+            yield StoredPart("incoming", {key: sizes.pop(key) for key in uploaded})
             yield StoredPart("blobs", sizes)
         yield from incoming_parts(self.incoming, self.uploads)
         yield StoredPart("cache", self.cache.sizes())
@@ -127,10 +129,10 @@ class S3BlobStore:
         removed, is_ours = Removed(), False
         old: list[StoredObject] = []
         for part in self.bucket.objects(_FOLDER):
-            keys = self._keys_of(part)
+            keys, uploaded = self._keys_of(part), self._uploaded(part)
             for each in part:
                 digest = _digest_of(each)
-                if keys.get(digest) == each.key:
+                if keys.get(digest) == each.key or each.key in uploaded:
                     is_ours = True
                 elif digest in in_use and digest not in keys:
                     # Its row is lost, as in a database that was restored from an older copy.
@@ -165,27 +167,16 @@ class S3BlobStore:
         began = uptime()
         with self._database.read() as session:
             known = key_of(session, digest)
-        if known is not None and self._is_intact(known, digest):
+        if known is not None and is_intact(self.bucket, known, digest):
             return None
-        key = known if known is not None and self._keeps_keys else new_key(digest)
+        # What is missing gets no other key: it may be there in the bucket of the other hosts, and
+        # this host be the one with a wrong HOTSWAP_BLOBS_URL.
+        keeps = known is not None and (self._keeps_keys or not self.bucket.holds(known))
+        key = known if known is not None and keeps else new_key(digest)
         self.bucket.put(key, path)
-        if not self._is_intact(key, digest):
+        if not is_intact(self.bucket, key, digest):
             raise BucketUnavailable("it does not return what was stored")
         return Place(digest, key, size, began, replaces=known)
-
-    def _is_intact(self, key: str, digest: str) -> bool:
-        try:
-            return self._read(key)[0] == digest
-        except FileNotFoundError:
-            return False
-
-    def _read(self, key: str) -> tuple[str, int]:
-        """The digest and the size of an object. Raises FileNotFoundError, BucketUnavailable."""
-        received, size = hashlib.sha256(), 0
-        for piece in self.bucket.read(key):
-            received.update(piece)
-            size += len(piece)
-        return received.hexdigest(), size
 
     def _key_of(self, digest: str) -> str:
         with self._database.read() as session:
@@ -197,6 +188,10 @@ class S3BlobStore:
     def _keys_of(self, objects: list[StoredObject]) -> dict[str, str]:
         with self._database.read() as session:
             return keys_of(session, {_digest_of(each) for each in objects})
+
+    def _uploaded(self, objects: list[StoredObject]) -> set[str]:
+        with self._database.read() as session:
+            return uploaded_among(session, [each.key for each in objects])
 
 
 class S3StagedBlob(IncomingFile):
@@ -229,6 +224,26 @@ class S3StagedBlob(IncomingFile):
 def new_key(digest: str) -> str:
     """A key that no object has had, for the bytes of ``digest``."""
     return f"{_FOLDER}/{digest[:2]}/{digest}.{secrets.token_hex(16)}"
+
+
+def is_intact(bucket: Bucket, key: str, digest: str) -> bool:
+    """Whether the object has the bytes of ``digest``, all of which are read.
+
+    Raises BucketUnavailable.
+    """
+    try:
+        return _read(bucket, key)[0] == digest
+    except FileNotFoundError:
+        return False
+
+
+def _read(bucket: Bucket, key: str) -> tuple[str, int]:
+    """The digest and the size of an object. Raises FileNotFoundError, BucketUnavailable."""
+    received, size = hashlib.sha256(), 0
+    for piece in bucket.read(key):
+        received.update(piece)
+        size += len(piece)
+    return received.hexdigest(), size
 
 
 def _digest_of(each: StoredObject) -> str:

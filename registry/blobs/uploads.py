@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,15 @@ def is_plain_name(name: str) -> bool:
         and _REFUSED_CHARACTERS.isdisjoint(name)
         and len(name.encode()) <= MAX_NAME_BYTES
     )
+
+
+def check_room(others: Collection[int], size: int, most_files: int, most_bytes: int) -> None:
+    """Check that a file of ``size`` bytes may be added to a directory whose other files have these
+    sizes. Raises TooLarge and UploadsFull."""
+    if len(others) >= most_files:
+        raise UploadsFull(f"{most_files} files in the directory")
+    if sum(others) + size > most_bytes:
+        raise TooLarge("The directory", f"{most_bytes} bytes", "HOTSWAP_MAX_UPLOAD_MB")
 
 
 class Uploads:
@@ -186,12 +195,10 @@ class Uploads:
             raise UploadsFull(f"{self._most_directories} directories of this token")
 
     def _check_room(self, directory: Path, target: Path, size: int) -> None:
-        sizes = list(_sizes(directory))
-        replaced = [target.stat().st_size] if target.is_file() else []
-        if len(sizes) - len(replaced) >= self._most_files:
-            raise UploadsFull(f"{self._most_files} files in the directory")
-        if sum(sizes) - sum(replaced) + size > self._most_bytes:
-            raise TooLarge("The directory", f"{self._most_bytes} bytes", "HOTSWAP_MAX_UPLOAD_MB")
+        others = list(_sizes(directory))
+        if target.is_file():
+            others.remove(target.stat().st_size)
+        check_room(others, size, self._most_files, self._most_bytes)
 
     @contextmanager
     def _locked(self, owner: int, name: str, *, create: bool = False) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """The one way to open a transaction, on SQLite or PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from registry.errors import (
     DatabaseBusy,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     RegistryError,
     SchemaMismatch,
@@ -38,10 +39,12 @@ _SQLITE_WAITED = frozenset({BUSY, 6, 15})  # and LOCKED, and PROTOCOL: no place 
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 13, 11, 26
 _SQLITE_GONE = frozenset({READONLY, 10, 14})  # and IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
-_POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
-_POSTGRES_FULL = frozenset({"53100"})
-_POSTGRES_IDLE = "25P03"
-"""A transaction that its process has not continued in time."""
+_POSTGRES: Mapping[str, Callable[[], RegistryError]] = {
+    **dict.fromkeys(("40001", "40P01", "55P03", "57014"), DatabaseBusy),
+    "53100": StorageFull,
+    "25006": DatabaseReadOnly,
+    "25P03": DatabaseUnavailable,  # a transaction that its process has not continued in time
+}
 
 
 class Database:
@@ -99,12 +102,12 @@ class Database:
         """A write transaction: committed at the end of the block, rolled back by an exception.
 
         ``announce`` False: it changes nothing that workers keep in memory. ``confirm``: its caller
-        is told what is live, or what is no longer valid; so it holds on all hosts afterwards.
+        is told what is live, or which tokens are valid; so it holds on all hosts afterwards.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that upgrades
         its lock later cannot wait, and fails instead.
 
-        Raises DatabaseBusy, DatabaseUnavailable or StorageFull.
+        Raises DatabaseBusy, DatabaseUnavailable, DatabaseReadOnly or StorageFull.
         """
         with (
             translated_errors(),
@@ -208,20 +211,17 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
         return SchemaMismatch(
             "The database file is not an SQLite database. Use a file that belongs to this service."
         )
-    state = getattr(error.orig, "sqlstate", None)
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state in _POSTGRES:
+        return _POSTGRES[state]()
     if not isinstance(error, OperationalError):
-        gone = code == _SQLITE_CORRUPT or state == _POSTGRES_IDLE
-        return DatabaseUnavailable() if gone else None
+        return DatabaseUnavailable() if code == _SQLITE_CORRUPT else None
     if code is not None:
         return _from_sqlite(code)
-    if state in _POSTGRES_BUSY:
-        return DatabaseBusy()
-    if state in _POSTGRES_FULL:
-        return StorageFull()
     # psycopg gives no state if it did not reach the server; class 08 is a lost connection, 57P a
     # server that is shutting down.
     gone = "sqlite" not in type(error.orig).__module__ and (
-        state is None or state.startswith(("08", "57P"))
+        not state or state.startswith(("08", "57P"))
     )
     return DatabaseUnavailable() if gone else None
 

@@ -81,6 +81,11 @@ BEGINNING = Head(0, GENESIS)
 _PART = 1000
 
 
+def lock_head(session: Session) -> None:
+    """Let one transaction at a time go on, as for an event, until the transaction ends."""
+    session.execute(select(HistoryHeadRow).with_for_update())
+
+
 def record(
     session: Session,
     type_: EventType,

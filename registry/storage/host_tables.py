@@ -37,7 +37,10 @@ class HostRow(Base):
 
 
 class PromotionRow(Base):
-    """A version that hosts are requested to load before an alias may point at it."""
+    """A version that hosts are requested to load before an alias may point at it.
+
+    ``created_at``: when that began, or when its promoter last said that it goes on.
+    """
 
     __tablename__ = "promotions"
     __table_args__ = (
@@ -77,3 +80,23 @@ class BlobRow(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[str] = mapped_column(String(1024))
     size: Mapped[int] = mapped_column(BigInteger)
+
+
+class UploadedFileRow(Base):
+    """A file that a token, its ``owner``, has uploaded to a directory, at ``path`` in it.
+
+    The object ``key`` of the bucket has the bytes, and nothing else uses that object.
+    ``arrived_at`` is by the database's clock. The path is part of no index, which would limit its
+    length.
+    """
+
+    __tablename__ = "uploaded_files"
+    __table_args__ = (Index(None, "owner", "directory"),)
+
+    key: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    owner: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
+    directory: Mapped[str] = mapped_column(String(200))
+    path: Mapped[str] = mapped_column(String(1000))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    arrived_at: Mapped[datetime]

@@ -15,7 +15,7 @@ from sqlalchemy.sql import column
 from registry.errors import DatabaseBusy, SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
-HEAD = "0021"
+HEAD = "0022"
 """The newest migration; a test compares it with ``migrations/versions``. Its first four digits
 count the releases that changed the schema: migrations of one have the same, and a letter."""
 _STEP = slice(0, 4)
@@ -26,6 +26,8 @@ process."""
 _MIGRATION_SECONDS = 600.0
 """The timeout of a statement of a migration, and of waiting for another migration."""
 _TABLE_SECONDS = 0.1
+"""How long a migration waits for a table: much less than the second after which PostgreSQL looks
+for deadlocks, so that no request is ended for one."""
 _PAUSE_SECONDS = 0.5
 _TRYING_SECONDS = 60.0
 
