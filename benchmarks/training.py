@@ -1,16 +1,15 @@
 """What a search gains on the workers of a Dask cluster, and how good estimates of memory are.
 
     python -m benchmarks.training search [--rows 20000]
-    python -m benchmarks.training memory [--rows 400000]
+    python -m benchmarks.training memory [--rows 100000 400000]
 
 ``search`` times one search of forests with the threads of this process, and with one and two worker
 processes of one thread each, which make the same version. ``memory`` compares the estimate for
-three tables with the peak of a process that trains on each.
+tables in several files, and recipes, with the peak of a process that trains on each.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 from trainers.cluster.connection import connected
-from trainers.memory import bytes_of_row, table_of
+from trainers.errors import TableTooLarge
+from trainers.memory import check_memory
 from trainers.recipe import Recipe
 from trainers.search_space import Search
 from trainers.trained import TrainedModel
@@ -45,11 +45,18 @@ def texts(rows: int, draws: np.random.Generator) -> pd.DataFrame:
     return numbers_beside.assign(**columns)
 
 
-TABLES: dict[str, tuple[Made, dict[str, Any]]] = {
-    "numbers.csv": (numbers, {"kind": "linear"}),
-    "numbers.parquet": (numbers, {"kind": "linear"}),
-    "texts.csv": (texts, {"kind": "tree", "params": {"max_depth": 5}}),
-}
+SMALL_FOREST = {"kind": "forest", "params": {"n_estimators": 10, "max_depth": 8}}
+DEPTHS = Search(method="grid", params={"max_depth": (4, 8)}, folds=3)
+TABLES: list[tuple[str, Made, dict[str, Any]]] = [
+    ("numbers.csv", numbers, {"kind": "linear"}),
+    ("numbers.parquet", numbers, {"kind": "linear"}),
+    ("numbers.csv", numbers, SMALL_FOREST),
+    ("numbers.csv", numbers, {"kind": "boosting"}),
+    ("numbers.csv", numbers, {"kind": "tree", "search": DEPTHS.to_json()}),
+    ("numbers.csv", numbers, {"kind": "linear", "sample": 50_000}),
+    ("texts.csv", texts, {"kind": "tree", "params": {"max_depth": 5}}),
+    ("texts.parquet", texts, SMALL_FOREST),
+]
 
 
 def time_search(rows: int) -> None:
@@ -81,21 +88,36 @@ def on_workers(recipe: Recipe, workers: int) -> tuple[float, TrainedModel]:
 
 def compare_memory(rows: int) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        for name, (made, fields) in TABLES.items():
+        for name, made, fields in TABLES:
             data = Path(folder, name)
             table = made(rows, np.random.default_rng(1))
             is_text = data.suffix == ".csv"
             table.to_csv(data, index=False) if is_text else table.to_parquet(data)
-            recipe = Recipe(data=str(data), target="y", **fields)
-            known = table_of(data, recipe.file)
-            assert known is not None
-            estimated = known.rows * bytes_of_row(known, copies=1)
+            document = {"data": str(data), "target": "y", **fields}
+            recipe = Recipe.from_json(document)
+            estimated = estimate_of(recipe)
             measured = peak_of(recipe)
+            kept = "" if recipe.sample is None else f", sample of {recipe.sample:,}"
             print(
-                f"{name}: {estimated / 1e6:,.0f} MB estimated, {measured / 1e6:,.0f} MB measured, "
-                f"ratio {estimated / measured:.2f}"
+                f"{rows:,} rows of {name}, {described(recipe)}{kept}: "
+                f"{estimated / 1e6:,.0f} MB estimated, "
+                f"{measured / 1e6:,.0f} MB measured, ratio {estimated / measured:.2f}",
+                flush=True,
             )
             data.unlink()
+
+
+def described(recipe: Recipe) -> str:
+    return recipe.kind if recipe.search is None else f"a search of {recipe.kind}"
+
+
+def estimate_of(recipe: Recipe) -> int:
+    """The bytes with which a training is refused that may take none."""
+    try:
+        check_memory(recipe, 0)
+    except TableTooLarge as refused:
+        return refused.needed
+    raise AssertionError(recipe.data)  # it is larger than what is not estimated
 
 
 def peak_of(recipe: Recipe) -> int:
@@ -106,21 +128,31 @@ def peak_of(recipe: Recipe) -> int:
 
 
 def print_peak(document: str) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = memory("VmRSS")
     train(Recipe.from_json(json.loads(document)))
-    print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+    print(memory("VmHWM") - before)
+
+
+def memory(field: str) -> int:
+    """Bytes of this process by /proc. ru_maxrss would be that of the process that started it, if
+    that was larger."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{field}:"))
+    return 1024 * int(line.split()[1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["search", "memory", "peak"])
     parser.add_argument("recipe", nargs="?", help=argparse.SUPPRESS)
-    parser.add_argument("--rows", type=int)
+    parser.add_argument("--rows", type=int, nargs="+")
     given = parser.parse_args()
     if given.what == "search":
-        time_search(given.rows or 20_000)
+        for rows in given.rows or (20_000,):
+            time_search(rows)
     elif given.what == "memory":
-        compare_memory(given.rows or 400_000)
+        for rows in given.rows or (100_000, 400_000):
+            compare_memory(rows)
     else:
         print_peak(given.recipe)
 

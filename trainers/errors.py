@@ -23,6 +23,7 @@
     │   ├── TargetConstant
     │   ├── ClassTooRare
     │   └── TaskRefused               a task that this kind of model cannot do
+    ├── SampleTooSmall            what was drawn cannot be trained on
     ├── ParameterRefused
     ├── KindUnavailable           the library of this kind of model is not installed
     ├── ClusterUnavailable        what connects to a cluster is not installed
@@ -88,16 +89,24 @@ class TooFewRows(DataRefused):
 
 
 class TableTooLarge(DataRefused):
-    """``fitting``: of how many rows a sample would fit."""
+    """``needed`` and ``memory``: bytes; ``fitting``: of how many rows a sample would fit, None
+    where none does."""
 
-    def __init__(self, source: str, rows: int, needed: int, memory: int, *, fitting: int) -> None:
-        digit = 10 ** max(0, len(str(fitting)) - 2)
-        sample = fitting // digit * digit  # rounded down to two digits: it is an estimate
+    def __init__(
+        self, source: str, rows: int, needed: int, memory: int, *, fitting: int | None
+    ) -> None:
+        self.needed = needed
+        advice = "Allow" if fitting is None else f"{_train_on_a_sample(fitting)}, or allow"
         super().__init__(
             f"Training on {rows:,} rows of {source} takes about {_amount(needed)} of memory, "
-            f"and {_amount(memory)} are available. Train on a sample: sample = {sample} in "
-            f"the recipe (--sample {sample}), or allow more with --memory."
+            f"and {_amount(memory)} are available. {advice} more with --memory."
         )
+
+
+def _train_on_a_sample(rows: int) -> str:
+    digit = 10 ** max(0, len(str(rows)) - 2)
+    sample = rows // digit * digit  # rounded down to two digits: it is an estimate
+    return f"Train on a sample: sample = {sample} in the recipe (--sample {sample})"
 
 
 def _amount(count: int) -> str:
@@ -250,6 +259,16 @@ class ClassTooRare(TargetRefused):
 
 class TaskRefused(TargetRefused):
     """The requested kind of model cannot predict such a target."""
+
+
+class SampleTooSmall(TrainingRefused):
+    """``why``: what is wrong with the ``rows`` rows that were drawn from ``of``."""
+
+    def __init__(self, rows: int, of: int, why: TrainingRefused) -> None:
+        super().__init__(
+            f"A sample of {rows:,} of {of:,} rows was drawn. {why} Or draw a larger sample, if the "
+            "other rows have what it lacks: sample in the recipe (--sample)."
+        )
 
 
 class ParameterRefused(TrainingRefused):

@@ -20,6 +20,7 @@ from trainers.errors import DataRefused, TableTooLarge
 from trainers.excel import OLD_EXCEL, ZIP
 from trainers.file_settings import FileSettings
 from trainers.recipe import Recipe
+from trainers.recipe_rules import LEAST_SAMPLE
 from trainers.unpacking import open_unpacked
 
 _HEAD = 2**20
@@ -46,6 +47,8 @@ _KEPT = 5
 """How often the table is kept: as read, typed, as a frame, divided, and in the evaluation."""
 _PREPARED = 12
 """Bytes of each feature of a row: 8, and 4 where an estimator has a copy of half the precision."""
+_FIXED = 25_000_000
+"""Bytes that a training of a few rows takes: libraries that it loads, and its report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,11 @@ def check_memory(recipe: Recipe, memory: int) -> None:
     copies = 1 if recipe.search is None else joblib.cpu_count()
     each = bytes_of_row(table, copies)
     rows = table.rows if recipe.sample is None else min(recipe.sample, table.rows)
-    needed = int(rows * each)
+    needed = _FIXED + int(rows * each)
     if needed > memory:
-        raise TableTooLarge(recipe.data, rows, needed, memory, fitting=int(memory / each))
+        fitting = int((memory - _FIXED) / each)
+        sample = fitting if fitting >= LEAST_SAMPLE else None
+        raise TableTooLarge(recipe.data, rows, needed, memory, fitting=sample)
 
 
 def table_of(path: Path, settings: FileSettings) -> Table | None:
@@ -110,8 +115,8 @@ def table_of(path: Path, settings: FileSettings) -> Table | None:
 
 
 def bytes_of_row(table: Table, copies: int) -> float:
-    """The bytes of memory for each row at the peak of a training, of which ``copies`` parts are
-    fitted at a time."""
+    """The bytes of memory that each row adds at the peak of a training, of which ``copies`` parts
+    are fitted at a time."""
     kinds = {name: _is_number(kind) for name, kind in table.head.dtypes.items()}
     numbers = sum(kinds.values())
     texts = [name for name, is_number in kinds.items() if not is_number]

@@ -1,6 +1,7 @@
 """Reads and checks the data of a recipe, and makes the rows to fit on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,15 @@ from registry.signature import Column, Output, Signature
 from trainers.bundled import BUNDLED_TARGET
 from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
-from trainers.errors import ColumnRefused, ColumnsRefused, RecipeRefused
+from trainers.errors import (
+    ClassTooRare,
+    ColumnRefused,
+    ColumnsRefused,
+    RecipeRefused,
+    SampleTooSmall,
+    TargetConstant,
+    TooFewRows,
+)
 from trainers.estimators import family_of
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, encoding_notes, plan
@@ -62,6 +71,23 @@ def prepare(recipe: Recipe, *, stage: Stage = silent, memory: int | None = None)
     dataset = read_dataset(
         recipe.data, recipe.file, as_text=_kept_texts(recipe), sample=_sample(recipe)
     )
+    with _from(dataset):
+        return _prepared(recipe, dataset)
+
+
+@contextmanager
+def _from(dataset: Dataset) -> Iterator[None]:
+    """Raise SampleTooSmall for what a sample may lack and the whole data may have."""
+    try:
+        yield
+    except (TooFewRows, TargetConstant, ClassTooRare) as error:
+        drawn = dataset.sampled
+        if drawn is None or drawn.rows == drawn.of:
+            raise
+        raise SampleTooSmall(drawn.rows, drawn.of, error) from error
+
+
+def _prepared(recipe: Recipe, dataset: Dataset) -> Ready:
     predicted = _target_column(dataset, recipe)
     target = _target(predicted, recipe)
     columns, signature, treatments = _columns(dataset, recipe, target)

@@ -3,8 +3,11 @@
 ``distributed`` is imported by `connect` only.
 """
 
+import asyncio
 import logging
 import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +17,8 @@ WORKERS_SECONDS = 120.0
 """How long a run waits while its cluster has no workers. Adaptive clusters start them on demand."""
 CHECK_SECONDS = 5.0
 """How long a run waits for a result before it asks whether there are workers."""
+ANSWER_SECONDS = 60.0
+"""How long a run waits for an answer of the scheduler; it is busy while it passes on large data."""
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +28,67 @@ def connect(address: str) -> Any:
     ``distributed``, ClusterFailed if the scheduler cannot be reached."""
     distributed = import_module("distributed")
     try:
-        return distributed.Client(address)
-    except (OSError, ValueError) as error:
+        if _loader_of_credentials() is not None:  # only the client knows what it gets
+            return distributed.Client(address)
+        security = distributed.Security()  # Dask's configuration
+        _greet(distributed, address, security)
+        return distributed.Client(address, security=security)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        # TypeError: a tls:// address without certificates. RuntimeError: tcp:// where the
+        # configuration requires encryption.
         raise ClusterFailed(address, f"{error}") from error
 
 
-def threads_of(client: Any, address: str) -> int:
-    """Threads of all workers. Raises ClusterFailed."""
+def _loader_of_credentials() -> str | None:
+    dask = import_module("dask")
+    configured: str | None = dask.config.get("distributed.client.security-loader", None)
+    return configured
+
+
+def _greet(distributed: Any, address: str, security: Any) -> None:
+    """Raise ClusterFailed if what accepts connections at ``address`` does not answer in
+    ANSWER_SECONDS: a Client would wait for that without end."""
+
+    async def greeted() -> None:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            connection = await distributed.comm.connect(
+                address, **security.get_connection_args("client")
+            )
+            await connection.close()
+
     try:
-        return sum(client.nthreads().values())
+        _run(greeted)
+    except TimeoutError as error:
+        reason = (
+            f"it has not answered for {ANSWER_SECONDS:.0f} s. Is this the address of a scheduler?"
+        )
+        raise ClusterFailed(address, reason) from error
+
+
+def _run(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``task`` to its end; in another thread if this one has an event loop, as in a notebook.
+    Without one it stays here, where an interruption ends it."""
+
+    def run() -> None:
+        # With a factory the event loop that the caller may have set for later is kept.
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(task())
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        run()
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result()
+
+
+def threads_of(client: Any, address: str) -> int:
+    """Threads of all workers. Raises ClusterFailed, also if the scheduler does not answer in
+    ANSWER_SECONDS."""
+    try:
+        counted = client.sync(client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
+        return sum(counted.values())
     except (OSError, AttributeError) as error:  # a client that was closed has no scheduler
         raise ClusterFailed(address, f"the scheduler does not answer: {error}") from error
 

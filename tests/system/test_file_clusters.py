@@ -1,11 +1,9 @@
 """``hotswap predict --scheduler``: clusters that lose a worker or the scheduler, or have none."""
 
-import json
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +14,9 @@ import pytest
 from hotswap import Registry, errors, predict_file, schedulers
 from hotswap.files import cluster
 from tests.system.batch_files import ROWS, write_rows
+from tests.system.dask_clusters import running_scheduler
 from tests.system.models import upload
-from tests.system.real_server import BIN, Server, wait_until
+from tests.system.real_server import BIN, Server
 
 pytestmark = [
     pytest.mark.slow,  # importing and starting distributed takes seconds
@@ -76,20 +75,9 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_output(
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A scheduler without workers in a process of its own, and its address."""
-    file = tmp_path / "scheduler.json"
-    command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
-    process = subprocess.Popen(
-        [sys.executable, *command, "--no-dashboard", "--scheduler-file", file],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: file.exists() and file.stat().st_size > 0, "no scheduler")
-        yield process, json.loads(file.read_bytes())["address"]
-    finally:
-        process.kill()
-        process.wait()
+    """A scheduler without workers, and its address."""
+    with running_scheduler(tmp_path) as started:
+        yield started
 
 
 def test_a_cluster_without_workers_is_reported_and_given_up(

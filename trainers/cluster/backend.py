@@ -6,7 +6,7 @@ docs/decisions/0081-clusters-and-samples.md says why it is not joblib's own.
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,15 +15,13 @@ from joblib.parallel import ParallelBackendBase
 from hotswap import schedulers
 from hotswap.errors import ClusterFailed
 from hotswap.schedulers import Absence, threads_of
-from trainers.cluster.task import Call, Outcome, run
+from trainers.cluster.task import Call, Outcome, itself, run
 
 AHEAD = 32
 """Tasks to submit where the cluster has fewer threads, so that there is work for workers that join
 and an adaptive cluster starts some. joblib submits twice as many."""
 LARGE = 100_000
 """Bytes from which an argument is kept by the workers, instead of being sent with each task."""
-ATTEMPTS = 5
-"""How often a task is submitted whose data was lost with the workers that held it."""
 
 Retrieve = Callable[[], list[Any]]
 
@@ -32,7 +30,6 @@ Retrieve = Callable[[], list[Any]]
 class _Task:
     calls: Sequence[Call]
     callback: Callable[[Retrieve], None]
-    attempts: int = 0
     future: Any = None
 
 
@@ -42,7 +39,7 @@ class _Kept:
     identity."""
 
     value: Any
-    future: Any = field(default=None)
+    future: Any
 
 
 def _each(made: Callable[[Any], Any], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,10 +50,10 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no
     """Submits each task to ``client``; a worker must have the versions ``libraries``.
 
     ``done`` is called with the number of tasks that are done. What a worker that ends was
-    computing is computed by another one. Data is sent to every worker; if all that held it have
-    ended, it is sent again. A task raises ClusterFailed if the cluster has no workers for
-    WORKERS_SECONDS, if its scheduler is lost, if its workers end again and again, or if a worker
-    cannot compute it.
+    computing is computed by another one. The scheduler keeps the data, and gives it to the workers
+    that need it, also to those that join later. A task raises ClusterFailed if the cluster has no
+    workers for WORKERS_SECONDS, if its scheduler is lost, if its workers end again and again, or if
+    a worker cannot compute it.
     """
 
     supports_retrieve_callback = True
@@ -128,7 +125,6 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no
         return results
 
     def _send(self, task: _Task) -> None:
-        task.attempts += 1
         try:
             calls = [
                 (call, [*map(self._sent, args)], _each(self._sent, more))
@@ -137,7 +133,7 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no
             task.future = self._client.submit(run, calls, self._libraries, pure=False)
             task.future.add_done_callback(partial(self._ended, task))
         except (OSError, RuntimeError, AttributeError) as error:
-            # Raised by a client whose scheduler is gone, and where no worker comes for the data.
+            # Raised by a client whose scheduler is gone.
             self._fail(task, ClusterFailed(self._address, f"a task was not taken: {error}"))
 
     def _sent(self, value: Any) -> Any:
@@ -149,12 +145,11 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no
             if kept is None:
                 if sizeof(value) < LARGE:
                     return value
-                kept = self._kept[id(value)] = _Kept(value)
-            if kept.future is None or kept.future.status != "finished":
-                # On all workers: what is lost with the only one that held it is lost for good.
-                kept.future = self._client.scatter(
-                    value, broadcast=True, hash=False, timeout=schedulers.WORKERS_SECONDS
-                )
+                # As the result of a task, which the scheduler repeats if all workers that hold it
+                # end. Data that is scattered is then lost, and a worker that ends while it is may
+                # stop the scatter for good.
+                future = self._client.submit(itself, value, pure=False)
+                kept = self._kept[id(value)] = _Kept(value, future)
             return kept.future
 
     def _ended(self, task: _Task, future: Any) -> None:
@@ -164,13 +159,12 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib has no
         outcome = self._outcome(future)
         if outcome is not None:
             self._finish(task, partial(self._results, outcome))
-        elif task.attempts < ATTEMPTS and self._client.status == "running":
-            self._send(task)
         else:
-            self._fail(task, ClusterFailed(self._address, "its workers, or its scheduler, ended."))
+            reason = "the connection to the scheduler was lost."
+            self._fail(task, ClusterFailed(self._address, reason))
 
     def _outcome(self, future: Any) -> Outcome | None:
-        """None: it was lost with the worker that had it, or its data was."""
+        """None: it was lost with the scheduler."""
         from distributed import CancelledError
 
         if future.status in {"cancelled", "lost"}:

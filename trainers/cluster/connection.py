@@ -15,6 +15,8 @@ from registry.extras import is_installed, missing
 from trainers.cluster.backend import ClusterBackend
 from trainers.errors import ClusterUnavailable
 
+_LARGE_TASK = "distributed.admin.large-graph-warning-threshold"
+
 
 class Cluster:
     """A connected cluster."""
@@ -38,8 +40,12 @@ class Cluster:
         The workers must have the versions ``libraries``, and this release of Hotswap. ``done`` is
         called with the number of calls that are done.
         """
+        import dask
+
         wanted = {"hotswap": __version__, **libraries}
-        with parallel_config(backend=ClusterBackend(self._client, self.address, wanted, done)):
+        backend = ClusterBackend(self._client, self.address, wanted, done)
+        # Warnings of a training are kept with the version, and data is meant to be in the tasks.
+        with dask.config.set({_LARGE_TASK: "1 PB"}), parallel_config(backend=backend):
             yield
 
 

@@ -45,6 +45,11 @@ def run(calls: Sequence[Call], libraries: Mapping[str, str]) -> Outcome:
         return Outcome(results, tuple(said))
 
 
+def itself(value: Any) -> Any:
+    """Return ``value``, which is thereby kept by the cluster."""
+    return value
+
+
 def differences(libraries: Mapping[str, str]) -> str:
     """In words, which of ``libraries`` have another version in this process; empty: none."""
     own = {name: installed(name) for name in libraries}

@@ -284,12 +284,12 @@ def test_a_table_that_does_not_fit_in_memory_is_refused_and_a_sample_of_it_train
 ) -> None:
     rows = [f"{x},{x % 3},{2 * x + 1}" for x in range(100_000)]
     table.write_text("january,region,march\n" + "\n".join(rows) + "\n")
-    named = ("--name", "sales", "--memory", "5MB")
+    named = ("--name", "sales", "--memory", "30MB")
     refused = hotswap(*arguments(table, *named))
     sampled = hotswap(*arguments(table, *named, "--sample", "1000"))
     assert refused.exit_code == 2
     assert "rows of " in refused.stderr
-    assert "and 5.0 MB are available. Train on a sample: sample = " in refused.stderr
+    assert "and 30.0 MB are available. Train on a sample: sample = " in refused.stderr
     assert sampled.exit_code == 0, sampled.stderr
     (received,) = service.of("POST", "/models/sales/versions")
     lineage = json.loads(multipart(received)["metadata"][1])["lineage"]

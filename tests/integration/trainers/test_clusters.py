@@ -11,6 +11,7 @@ import pytest
 from joblib import Parallel, delayed
 
 from hotswap.errors import ClusterFailed
+from tests.marks import first_fast
 from tests.missing_library import missing_library
 from trainers.cluster import backend
 from trainers.cluster.connection import connected
@@ -54,17 +55,25 @@ def on_cluster(address, recipe, **how):
 
 @pytest.mark.parametrize(
     "fields",
-    [
-        {"kind": "forest", "target": "sales", "params": {"n_estimators": 12, "oob_score": True}},
-        {"kind": "tree", "target": "sales", "search": GRID},
-        {
-            "kind": "forest",
-            "target": "thrives",
-            "params": {"n_estimators": 5},
-            "search": Search(method="random", params={"max_depth": Range(1, 9)}, draws=2, folds=2),
-        },
-    ],
-    ids=["forest", "search", "search of forests"],
+    first_fast(
+        [
+            {
+                "kind": "forest",
+                "target": "thrives",
+                "params": {"n_estimators": 5},
+                "search": Search(
+                    method="random", params={"max_depth": Range(1, 9)}, draws=2, folds=2
+                ),
+            },
+            {
+                "kind": "forest",
+                "target": "sales",
+                "params": {"n_estimators": 12, "oob_score": True},
+            },
+            {"kind": "tree", "target": "sales", "search": GRID},
+        ]
+    ),
+    ids=["search of forests", "forest", "search"],
 )
 def test_a_training_on_a_cluster_makes_the_same_version(shops_csv, address, fields, monkeypatch):
     monkeypatch.setattr(backend, "LARGE", 100)  # also these few rows are kept by the workers

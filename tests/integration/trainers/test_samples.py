@@ -11,7 +11,14 @@ import pytest
 from tests.marks import first_fast
 from trainers import memory
 from trainers.data import read_dataset
-from trainers.errors import DataMalformed, DataNotFound, RecipeRefused, TableTooLarge
+from trainers.errors import (
+    ClassTooRare,
+    DataMalformed,
+    DataNotFound,
+    RecipeRefused,
+    SampleTooSmall,
+    TableTooLarge,
+)
 from trainers.file_settings import FileSettings
 from trainers.recipe import Recipe
 from trainers.sampling import SampleRule
@@ -116,6 +123,32 @@ def test_too_small_a_sample_is_refused():
         Recipe(data="a.csv", target="y", kind="tree", sample=3)
 
 
+@pytest.mark.parametrize(
+    ("target", "kind", "lacking"),
+    [
+        ("age", "linear", "v.csv has only 4 rows to train on"),
+        ("stays", "tree", "The target 'stays' has a single row of the class 'maybe'"),
+    ],
+)
+def test_a_sample_that_cannot_be_trained_on_is_refused_as_such(
+    visits, tmp_path, target, kind, lacking
+):
+    path = tmp_path / "v.csv"
+    visits.loc[:130, "stays"] = "maybe"
+    visits.to_csv(path, index=False)
+
+    with pytest.raises(SampleTooSmall, match=lacking) as refused:
+        train(Recipe(data=str(path), target=target, kind=kind, sample=4))
+
+    assert str(refused.value).startswith("A sample of 4 of 400 rows was drawn. ")
+    assert "Or draw a larger sample" in str(refused.value)
+    one_class = Recipe(data=str(path), target="said", kind="tree", sample=400)
+    visits["said"] = ["once", *["often"] * (ROWS - 1)]
+    visits.to_csv(path, index=False)
+    with pytest.raises(ClassTooRare):  # more rows would not help
+        train(one_class)
+
+
 def test_rows_beside_the_sample_are_checked(visits, tmp_path):
     path = tmp_path / "v.csv"
     visits["said"] = "fine"
@@ -143,13 +176,13 @@ def test_a_table_that_does_not_fit_is_refused_with_the_figure(readings_csv):
     recipe = Recipe(data=str(readings_csv), target="h", kind="linear")
     said = r"Training on (30|29),\d{3} rows of \S+readings.csv takes about \d+\.\d MB of mem"
     with pytest.raises(TableTooLarge, match=said) as refused:
-        train(recipe, memory=5_000_000)
+        train(recipe, memory=30_000_000)
 
     assert "Train on a sample: sample = " in str(refused.value)
     sample = int(str(refused.value).partition("sample = ")[2].split()[0])
     assert 1_000 < sample < 30_000
     smaller = Recipe(data=str(readings_csv), target="h", kind="linear", sample=sample)
-    assert train(smaller, memory=5_000_000).lineage["sample"]["of"] == 30_000
+    assert train(smaller, memory=30_000_000).lineage["sample"]["of"] == 30_000
 
 
 @pytest.mark.parametrize(
@@ -170,6 +203,16 @@ def test_rows_are_estimated_from_the_beginning(readings_csv, tmp_path, name):
 
     assert table.rows == pytest.approx(30_000, rel=0.02)
     assert list(table.head.columns) == list(frame.columns)
+
+
+def test_the_estimate_has_what_a_training_takes_for_a_few_rows(readings_csv):
+    few = Recipe(data=str(readings_csv), target="h", kind="linear", sample=4)
+
+    with pytest.raises(TableTooLarge) as refused:
+        train(few, memory=20_000_000)
+
+    assert 24e6 < refused.value.needed < 26e6
+    assert str(refused.value).endswith("20.0 MB are available. Allow more with --memory.")
 
 
 def test_small_files_are_not_estimated(shops_csv):
