@@ -12,8 +12,8 @@ from cli.formatting import size
 from cli.service import json_option
 from cli.spans import Span
 from cli.terminal import print_json
+from registry.blobs.choice import upload_store
 from registry.blobs.store import Leftovers
-from registry.blobs.uploads import Uploads
 from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
 from registry.reading.blob_uses import used_digests
 
@@ -54,7 +54,8 @@ def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool
         collected = collect_garbage(
             database, blobs, older_than=older_than.total_seconds(), dry_run=dry_run
         )
-        old = Uploads(blobs.uploads, settings.max_upload_bytes).remove_old(dry_run=dry_run)
+        uploads = upload_store(blobs, database, settings.max_upload_bytes)
+        old = uploads.remove_old(dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, **_as_json(collected, old)})
         return

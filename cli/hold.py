@@ -108,11 +108,14 @@ def held(data: Path, run: Path | None = None) -> CommandFailed:
     holder = "another service"
     with suppress(OSError, ValueError, TypeError):  # it is just being written
         holder = str(Holder(**json.loads(_path(data, run).read_bytes()[:_LONGEST])))
+    shared = run is not None and run != data / "run"
+    where = f"directory {run} (HOTSWAP_RUN)" if shared else f"data directory {data}"
+    other = "set HOTSWAP_RUN to another one" if shared else "choose another one with --data"
     return CommandFailed(
-        f"The data directory {data} is in use by {holder}.",
+        f"The {where} is in use by {holder}.",
         SAID_NO,
         advice="Stop that service first, replace it without a gap with 'hotswap serve --take-over',"
-        " or choose another directory with --data.",
+        f" or {other}.",
     )
 
 

@@ -3,6 +3,7 @@
 import click
 
 from cli.formatting import moment
+from cli.names import HostName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
 from hotswap import Registry
@@ -54,7 +55,7 @@ def list_(registry: Registry, *, as_json: bool) -> None:
 
 
 @hosts.command
-@click.argument("name")
+@click.argument("name", type=HostName())
 @json_option
 @speaks_to_service
 def forget(registry: Registry, *, name: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from registry.errors import IdempotencyKeyMalformed, Malformed
+from registry.errors.quoting import shown
 from registry.names import check_alias, check_model_name, parse_reference
 
 
@@ -70,6 +71,17 @@ class ModelReference(_Checked):
     def read(self, value: str) -> Reference:
         name, slash, version = value.partition("/")
         return Reference(check_model_name(name), parse_reference(version) if slash else None)
+
+
+class HostName(_Checked):
+    """The name of a host, which is a part of a path."""
+
+    name = "name"
+
+    def read(self, value: str) -> str:
+        if value in {"", ".", ".."} or "/" in value or not value.isprintable():
+            raise click.BadParameter(f"{shown(value)} is not a name of a host.")
+        return value
 
 
 class IdempotencyKey(_Checked):

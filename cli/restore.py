@@ -14,6 +14,7 @@ from cli.terminal import print_json
 from config import Settings
 from registry.backups.dumps import Programs
 from registry.backups.manifest import Manifest
+from registry.blobs.bucket import Bucket, open_bucket
 from registry.operations.restore import restore as restore_backup
 from registry.operations.verify_backup import verify_backup
 
@@ -35,7 +36,8 @@ def restore(
     tokens of the backup are valid again; the file admin.token is not part of a backup.
 
     The backup of a PostgreSQL database is restored into the one of HOTSWAP_DATABASE_URL, which has
-    to be empty; its artifacts go to the data directory.
+    to be empty. Artifacts go to the data directory, or with HOTSWAP_BLOBS_URL to that bucket, where
+    those that are intact stay as they are.
 
     \b
     Example:
@@ -52,7 +54,9 @@ def restore(
     elif settings.database_url:
         manifest = _restore_dump(folder, settings, programs)
     else:
-        manifest = restore_backup(folder, target, settings.run_folder, programs=programs)
+        bucket = _bucket(settings)
+        run = settings.run_folder
+        manifest = restore_backup(folder, target, run, bucket=bucket, programs=programs)
     if as_json:
         print_json(backup_json(folder, manifest) | {"data": None if check else str(target)})
         return
@@ -77,5 +81,20 @@ def _restore_dump(folder: Path, settings: Settings, programs: Programs) -> Manif
                 advice="Unset it: the database is restored into the data directory.",
             )
         return restore_backup(
-            folder, settings.data, settings.run_folder, database=database, programs=programs
+            folder,
+            settings.data,
+            settings.run_folder,
+            database=database,
+            bucket=_bucket(settings),
+            programs=programs,
         )
+
+
+def _bucket(settings: Settings) -> Bucket | None:
+    """The one of HOTSWAP_BLOBS_URL. Raises CommandFailed where the extra for it is missing."""
+    if not settings.blobs_url:
+        return None
+    try:
+        return open_bucket(settings.blobs_url, settings.blobs_endpoint)
+    except ValueError as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error

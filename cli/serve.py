@@ -173,9 +173,9 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
         raise CommandFailed(str(error), SAID_NO) from error
     except OSError as error:
         raise CommandFailed(
-            f"The data directory {settings.data.absolute()} cannot be used: {error.strerror}.",
+            f"{error.filename or settings.data.absolute()} cannot be used: {error.strerror}.",
             SAID_NO,
-            advice="Choose another with --data or HOTSWAP_DATA.",
+            advice="Choose other directories with --data or HOTSWAP_DATA, and HOTSWAP_RUN.",
         ) from error
     try:
         if succession is None:

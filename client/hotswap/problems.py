@@ -323,6 +323,10 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be read or written."""
 
 
+class DatabaseReadOnly(Unavailable):
+    """The database accepts no changes: it is a standby, or set to be read only."""
+
+
 class StorageUnavailable(Unavailable):
     """The disk cannot be read or written."""
 
@@ -336,7 +340,8 @@ class UploadExpired(Unavailable):
 
 
 class LeaseOver(Unavailable):
-    """This host has not reached the database for too long to know what is live."""
+    """This host does not know what is live: it is still starting, has not reached the database for
+    too long, or has to be started again."""
 
 
 class BlobsBusy(Unavailable):

@@ -28,6 +28,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from registry.backups.dumps import Programs
+from registry.errors import BackupRefused, StorageFull
+from registry.storage.database import translated_errors
+from registry.storage.host_tables import BlobRow
 from registry.storage.tables import EventRow, HistoryHeadRow, HoldoutRow, UtcDateTime, VersionRow
 
 _READ = MetaData()
@@ -37,6 +40,7 @@ for _class, _left_out in (
     (EventRow, ()),
     (HistoryHeadRow, ()),
     (HoldoutRow, ()),
+    (BlobRow, ()),
     (VersionRow, ("evaluation", "lineage", "params", "environment")),
 ):
     Table(
@@ -58,15 +62,23 @@ _PART = 1000
 
 @contextmanager
 def opened_dump(dump: Path, programs: Programs) -> Iterator[Session]:
-    """A session on the history, the versions and the holdouts of ``dump``.
+    """A session on the history, the versions, the holdouts and the keys of blobs of ``dump``.
 
-    Raises BackupDamaged where pg_restore cannot read it, BackupRefused without pg_restore.
+    Raises BackupDamaged where pg_restore cannot read it, BackupRefused without pg_restore or where
+    the folder of temporary files is full.
     """
     with tempfile.TemporaryDirectory(prefix="hotswap-dump-") as folder:
         engine = create_engine(f"sqlite:///{folder}/tables.db", poolclass=NullPool)
-        _READ.create_all(engine)
-        with programs.script(dump, tuple(_READ.tables)) as lines, engine.begin() as connection:
-            _fill(connection, lines)
+        try:
+            with (
+                translated_errors(),
+                programs.script(dump, tuple(_READ.tables)) as lines,
+                engine.begin() as connection,
+            ):
+                _READ.create_all(connection)
+                _fill(connection, lines)
+        except StorageFull as error:
+            raise BackupRefused.no_temporary_space(folder) from error
         with Session(engine) as session:
             yield session
 

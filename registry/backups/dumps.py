@@ -6,18 +6,22 @@ Source: https://www.postgresql.org/docs/current/app-pgdump.html
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
 from sqlalchemy import URL
 
+from registry.confinement.kernel import PR_SET_PDEATHSIG, prctl
 from registry.errors import BackupDamaged, BackupRefused
 from registry.storage.all_tables import NOT_BACKED_UP
 
 _SAID = 400
+_TOO_NEW = "unsupported version"
+"""What pg_restore says of a dump in a later format than it knows."""
 
 
 class Programs:
@@ -53,7 +57,8 @@ class Programs:
     def script(self, dump: Path, tables: tuple[str, ...]) -> Iterator[Iterator[str]]:
         """The lines of the SQL script that fills ``tables`` as ``dump`` has them.
 
-        Raises BackupDamaged after the last line where pg_restore could not read the dump.
+        Raises BackupDamaged after the last line where pg_restore could not read the dump,
+        BackupRefused where that of a later release can.
         """
         command = [self._path("pg_restore"), "--data-only", "--file=-"]
         command += [f"--table={table}" for table in tables]
@@ -70,6 +75,8 @@ class Programs:
                 process.kill()
                 raise
             said = cast("IO[str]", process.stderr).read()
+        if process.returncode and _TOO_NEW in said:
+            raise BackupRefused.program_too_old(dump.parent, _short(said))
         if process.returncode:
             raise BackupDamaged(dump.parent, f"pg_restore cannot read it: {_short(said)}")
 
@@ -82,6 +89,7 @@ class Programs:
             [self._path(program), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -95,6 +103,12 @@ class Programs:
         if found is None:
             raise BackupRefused.program_missing(program, self._folder)
         return found
+
+
+def _end_with_parent() -> None:
+    """Have this process killed when its parent ends, so that it does not go on unattended."""
+    with suppress(OSError):  # systems other than Linux have no such thing
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _without_password(url: URL) -> str:

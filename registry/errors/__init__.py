@@ -73,6 +73,7 @@
     │   ├── TooManyWebhooks
     │   ├── WebhookDisabled
     │   ├── BucketForeign             a bucket whose objects the database does not know
+    │   ├── BlobsElsewhere            a place that has none of the artifacts of the database
     │   ├── BackupRefused             a backup that cannot be written, or not be restored there
     │   ├── MoveRefused               a registry that cannot be moved to that database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
@@ -104,6 +105,7 @@
     ├── Unavailable               try again later
     │   ├── DatabaseBusy
     │   ├── DatabaseUnavailable
+    │   ├── DatabaseReadOnly          a standby, or a server that is set so
     │   ├── StorageUnavailable
     │   │   └── BucketUnavailable         the bucket of the artifacts does not answer, or refuses
     │   ├── UploadExpired             bytes that may have been removed before their row was written
@@ -129,7 +131,7 @@
     ├── SchemaMismatch            the database belongs to another release
     ├── NetworkFileSystem         SQLite on a file system whose locks are unreliable
     └── HistoryBroken             the hash chain does not verify
-        └── HistoryShortened          the database has lost events that this host has read
+        └── HistoryReplaced           the database has lost events that this host has read
 
 Each class builds its own message. The HTTP status is the API's business (``api/problems.py``).
 """
@@ -166,7 +168,7 @@ from registry.errors.base import (
     Unauthenticated,
     Unavailable,
 )
-from registry.errors.hosts import HistoryShortened, HostReplaced, PromotionAbandoned
+from registry.errors.hosts import HistoryReplaced, HostReplaced, PromotionAbandoned
 from registry.errors.leases import HostNotAlone, HostNotFound, LeaseOver
 from registry.errors.models import (
     AliasMalformed,
@@ -246,10 +248,12 @@ from registry.errors.storage import (
     BlobDamaged,
     BlobMissing,
     BlobsBusy,
+    BlobsElsewhere,
     BlobUnavailable,
     BucketForeign,
     BucketUnavailable,
     DatabaseBusy,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     HistoryBroken,
     NetworkFileSystem,
@@ -292,6 +296,7 @@ __all__ = [
     "BlobMissing",
     "BlobUnavailable",
     "BlobsBusy",
+    "BlobsElsewhere",
     "BodyMalformed",
     "BodyRefused",
     "BodyTooSlow",
@@ -304,6 +309,7 @@ __all__ = [
     "CrossSiteRequest",
     "DataDirectoryRefused",
     "DatabaseBusy",
+    "DatabaseReadOnly",
     "DatabaseUnavailable",
     "DeliveryNotFound",
     "DescriptionConflict",
@@ -319,7 +325,7 @@ __all__ = [
     "GateRefused",
     "GuardMalformed",
     "HistoryBroken",
-    "HistoryShortened",
+    "HistoryReplaced",
     "HoldoutNotFound",
     "HoldoutRefused",
     "HostNotAlone",

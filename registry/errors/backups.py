@@ -38,6 +38,34 @@ class BackupRefused(Conflict):
         return cls(f"{url} has tables. A backup is restored into an empty database: create one.")
 
     @classmethod
+    def database_being_restored(cls, url: str) -> "BackupRefused":
+        return cls(
+            f"Another 'hotswap restore' is filling {url}, or a service is creating its tables."
+        )
+
+    @classmethod
+    def program_too_old(cls, folder: Path, said: str) -> "BackupRefused":
+        return cls(
+            f"{folder} was made by the pg_dump of a later release of PostgreSQL than this "
+            f"pg_restore ({said}). Name the folder of later programs with --pg-bin."
+        )
+
+    @classmethod
+    def no_temporary_space(cls, temporary: str) -> "BackupRefused":
+        return cls(
+            f"{temporary} is too full to read the dump; nothing was changed. Make room there, or "
+            "name another folder for temporary files with TMPDIR."
+        )
+
+    @classmethod
+    def not_of_a_bucket(cls, folder: Path, count: int) -> "BackupRefused":
+        return cls(
+            f"The database of {folder} has no key for {count} blobs: they were in a folder. Unset "
+            "HOTSWAP_BLOBS_URL to restore into one; 'hotswap blobs move' then copies them to the "
+            "bucket."
+        )
+
+    @classmethod
     def taken(cls, target: Path) -> "BackupRefused":
         return cls(f"{target} already exists. A backup creates its own folder: choose a new path.")
 

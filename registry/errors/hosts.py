@@ -19,18 +19,18 @@ class PromotionAbandoned(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "The promotion was prepared for more than 60 s, or was ended meanwhile; nothing was "
-            "changed. Repeat it."
+            "Nothing had been heard of the promotion for 60 s, and another one ended it; nothing "
+            "was changed. Repeat it."
         )
 
 
-class HistoryShortened(HistoryBroken):
-    title = "History shortened"
+class HistoryReplaced(HistoryBroken):
+    title = "History replaced"
 
-    def __init__(self, seq: int, known: int) -> None:
+    def __init__(self, last: int, known: int) -> None:
         super().__init__(
-            f"The history ends at event {seq}, but this host has read event {known}: the database "
-            "has lost changes that were answered. Fail over to synchronous standbys only, and "
-            "start this host again.",
-            seq + 1,
+            f"The history ends at event {last}, and does not have the event {known} that this host "
+            "has read: the database was restored, or has lost changes that were answered. Fail "
+            "over to synchronous standbys only.",
+            min(last + 1, known),
         )

@@ -1,6 +1,7 @@
 """A host that shares its database with others, and the leases by which it may answer."""
 
 from registry.errors.base import Conflict, NotFound, Unavailable
+from registry.errors.quoting import shown
 
 
 class LeaseOver(Unavailable):
@@ -9,8 +10,9 @@ class LeaseOver(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "This host has not reached the database for too long to know what is live "
-            "(HOTSWAP_LEASE_SECONDS). Another host may answer."
+            "This host does not know what is live: it is still starting, has not reached the "
+            "database for too long (HOTSWAP_LEASE_SECONDS), or has to be started again, as its log "
+            "then says. Another host may answer."
         )
 
 
@@ -18,7 +20,7 @@ class HostNotFound(NotFound):
     title = "Host not found"
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"No host '{host}' uses this database.")
+        super().__init__(f"No host {shown(host)} uses this database.")
 
 
 class HostNotAlone(Conflict):
@@ -26,9 +28,10 @@ class HostNotAlone(Conflict):
 
     def __init__(self, host: str, others: list[str]) -> None:
         named = ", ".join(f"'{other}'" for other in others)
+        use = "uses" if len(others) == 1 else "use"
         super().__init__(
             f"Host '{host}' has HOTSWAP_LEASE_SECONDS=0, which only the one host of a database may "
-            f"have, but {named} uses the database too. Set it on all hosts, or stop the others; "
+            f"have, but {named} {use} the database too. Set it on all hosts, or stop the others; "
             "'hotswap hosts forget NAME' forgets one that does not exist any more."
         )
 

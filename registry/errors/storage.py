@@ -24,6 +24,17 @@ class DatabaseUnavailable(Unavailable):
         )
 
 
+class DatabaseReadOnly(Unavailable):
+    title = "Database read-only"
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database accepts no changes (it is a standby, or default_transaction_read_only is "
+            "on); nothing was changed. Let HOTSWAP_DATABASE_URL name the primary server."
+        )
+
+
 class StorageUnavailable(Unavailable):
     title = "Storage unavailable"
     retry_after = 30
@@ -60,6 +71,18 @@ class BucketForeign(Conflict):
         super().__init__(
             f"The bucket has {count} old objects, and the database names none of its objects: "
             "nothing was removed. Check that HOTSWAP_BLOBS_URL belongs to HOTSWAP_DATABASE_URL."
+        )
+
+
+class BlobsElsewhere(Conflict):
+    title = "Blobs of another registry"
+
+    def __init__(self, place: str, looked_for: int) -> None:
+        super().__init__(
+            f"The database names artifacts, and none of {looked_for} that were looked for is in "
+            f"{place}. Other hosts could not load what this one would store there. Set "
+            "HOTSWAP_BLOBS_URL as on the other hosts, or bring the artifacts there with 'hotswap "
+            "blobs move' or 'hotswap restore'."
         )
 
 

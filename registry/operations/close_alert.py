@@ -5,8 +5,8 @@ from sqlalchemy.orm import Session
 
 from registry.operations.open_alert import alert_details, find_open_alert
 from registry.storage.alert_tables import AlertKind, AlertRow
-from registry.storage.history import record
-from registry.storage.tables import HistoryHeadRow, utc_now
+from registry.storage.history import lock_head, record
+from registry.storage.tables import utc_now
 
 
 def close_alert(
@@ -23,7 +23,7 @@ def close_alert(
     if find_open_alert(session, kind, subject, model) is None:
         return False
     # Another transaction may be closing it. All events wait here, so the second one does not.
-    session.execute(select(HistoryHeadRow).with_for_update())
+    lock_head(session)
     row = find_open_alert(session, kind, subject, model)
     if row is None:
         return False
@@ -34,7 +34,7 @@ def close_alert(
 def close_alerts_of(session: Session, model: str, *, actor: str, reason: str) -> None:
     """Close all open alerts of the model, which is locked, within the caller's write
     transaction."""
-    session.execute(select(HistoryHeadRow).with_for_update())
+    lock_head(session)
     rows = session.scalars(
         select(AlertRow)
         .where(AlertRow.model == model, AlertRow.closed_at.is_(None))

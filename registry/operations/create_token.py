@@ -4,15 +4,14 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.errors import Fault, TokenRefused, TokenShown
 from registry.reading.views import View, token_view
 from registry.storage.database import Database
-from registry.storage.history import record
+from registry.storage.history import lock_head, record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
-from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import SCOPES, Kind, new_token, token_digest, unknown_scopes
 
 MODEL_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
@@ -32,14 +31,14 @@ def create_token(
     """The new token's view with its value under ``token``.
 
     ``models`` are glob patterns of ``*`` and ``?``; None: every model. The value is not stored, so
-    a repeated request is refused.
+    a repeated request is refused. Every host accepts it when this returns.
 
     Raises TokenRefused, and TokenShown for a repeated request.
     """
     _check(scopes, models, expires_at)
-    with database.write() as session:
+    with database.write(confirm=True) as session:
         # A request that is repeated at the same time waits here, also on PostgreSQL.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         if (answer := stored_answer(session, idempotency)) is not None:
             raise TokenShown(answer["id"])
         row = TokenRow(

@@ -14,8 +14,7 @@ from registry.operations.webhook_checks import check_webhook
 from registry.reading.views import View
 from registry.reading.webhooks import webhook_view
 from registry.storage.database import Database
-from registry.storage.history import record
-from registry.storage.tables import HistoryHeadRow
+from registry.storage.history import lock_head, record
 from registry.storage.webhook_tables import WebhookRow
 
 MOST_WEBHOOKS = 100
@@ -41,7 +40,7 @@ def create_webhook(
     check_webhook(url, events, models, allowed)
     with database.write() as session:
         # Concurrent callers wait here, also on PostgreSQL: one of them generates the key.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         if (session.scalar(select(func.count(WebhookRow.id))) or 0) >= MOST_WEBHOOKS:
             raise TooManyWebhooks(MOST_WEBHOOKS)
         key = keys.ensure()

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from registry.errors import TokenRefused
 from registry.storage.database import Database
 from registry.storage.durable import make_directory, write_whole
-from registry.storage.history import record
-from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.history import lock_head, record
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import is_live, looks_whole, new_token, token_digest
 
 _ACTOR = "hotswap"
@@ -29,7 +29,7 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
     """
     with database.write() as session:
         # Several workers start at once: they take turns here, also on PostgreSQL.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         rows = session.scalars(select(TokenRow)).all()
         if configured:
             return _ensure_configured(session, rows, file, configured)

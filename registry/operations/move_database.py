@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from registry.errors import HistoryBroken, MoveRefused
 from registry.storage.all_tables import HOST_TABLES, METADATA
 from registry.storage.database import Database
-from registry.storage.history import BEGINNING, Head, verify
+from registry.storage.history import BEGINNING, Head, lock_head, verify
 from registry.storage.host_tables import HostRow
 from registry.storage.numbering import continue_after, last_number
 from registry.storage.schema import upgrade
@@ -110,7 +110,7 @@ def _unchanged(source: Database) -> Iterator[Session]:
     """A session that sees one state of ``source``, while nobody can add to its history; on SQLite,
     nobody can change anything."""
     with source.write(announce=False) as locking:
-        locking.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(locking)
         with source.read() as session:
             yield session
 

@@ -6,8 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.storage.alert_tables import AlertKind, AlertRow
-from registry.storage.history import record
-from registry.storage.tables import HistoryHeadRow
+from registry.storage.history import lock_head, record
 
 
 def open_alert(
@@ -30,7 +29,7 @@ def open_alert(
     if find_open_alert(session, kind, subject, model) is not None:
         return False
     # Another transaction may be opening it. All events wait here, so the second one finds it.
-    session.execute(select(HistoryHeadRow).with_for_update())
+    lock_head(session)
     if find_open_alert(session, kind, subject, model) is not None:
         return False
     row = AlertRow(

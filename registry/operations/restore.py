@@ -2,7 +2,9 @@
 
 Everything is written to ``restoring/`` in the directory itself, which may be a mounted disk, and
 then moved: the blobs first, the database last. Until that last step there is no registry, and a
-service refuses to start. The last step of a backup of PostgreSQL is one transaction of pg_restore.
+service refuses to start. The last step of a backup of PostgreSQL is one transaction of pg_restore;
+``restoring/`` stays until it is known how that ended, so that no service starts before the same
+command has been repeated. Blobs that were in a bucket are stored there before the database too.
 """
 
 import fcntl
@@ -12,18 +14,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import inspect
+from sqlalchemy import func, inspect, select
+from sqlalchemy.exc import DBAPIError
 
 from registry.backups.copying import write_durably
 from registry.backups.dumps import Programs
 from registry.backups.manifest import BLOBS, DATABASE, DUMP, Manifest, checked
 from registry.blobs import locks
-from registry.errors import BackupRefused, DataDirectoryRefused
+from registry.blobs.bucket import Bucket
+from registry.errors import (
+    BackupRefused,
+    DataDirectoryRefused,
+    HistoryBroken,
+    RegistryError,
+    SchemaMismatch,
+)
 from registry.live.fleet import Fleet
+from registry.operations.restore_objects import restore_objects
 from registry.operations.verify_backup import verify_backup
-from registry.storage.database import Database
+from registry.storage.database import Database, translated_errors
 from registry.storage.durable import fsync_directory, make_directory, rename_durably
 from registry.storage.file_modes import refuse_foreign
+from registry.storage.history import Head, verify
+from registry.storage.schema import MIGRATION_LOCK, current_revision
 
 _STAGING = "restoring"
 _NOTHING = frozenset({".gitkeep", "lost+found"})
@@ -36,46 +49,103 @@ def restore(
     run: Path | None = None,
     *,
     database: Database | None = None,
+    bucket: Bucket | None = None,
     programs: Programs | None = None,
 ) -> Manifest:
     """Verify the backup in ``folder`` and restore it into the data directory ``data``. ``run``: its
     run folder, if that is not in it.
 
     A backup of PostgreSQL is restored into the empty ``database`` of such a server by ``programs``.
+    With ``bucket`` the blobs are stored there, under the keys that the database has for them.
 
     Raises BackupDamaged; BackupRefused for a backup of the other kind of database, or where
-    ``database`` is not empty or pg_restore fails; DataDirectoryRefused where ``data`` is in use,
-    not empty, not writable or shared by all users.
+    ``database`` is not empty, is being filled, or pg_restore fails; DataDirectoryRefused where
+    ``data`` is in use, not empty, not writable or shared by all users; the Unavailable errors.
     """
     programs = programs or Programs()
     manifest = verify_backup(folder, programs)
     if manifest.is_dump != (database is not None):
         raise BackupRefused.of_the_other_kind(folder, is_dump=manifest.is_dump)
-    if database is not None:
-        _check_has_no_tables(database)
-    with _claimed(data, run or data / "run") as staging:
-        (staging / BLOBS).mkdir(mode=0o700)
-        files = manifest.files if database is None else manifest.blobs
-        for entry in files:
-            target = staging / entry.path
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            write_durably(target, checked(folder, entry))
-        for shard in (staging / BLOBS).iterdir():
-            fsync_directory(shard)
-        fsync_directory(staging / BLOBS)
-        _check_is_empty(data, {_STAGING})
-        rename_durably(staging / BLOBS, data / BLOBS)
-        if database is None:
+    if database is None:
+        with _claimed(data, run or data / "run") as staging:
+            if bucket is None:
+                _restore_blobs(folder, data, staging, manifest)
+            else:
+                restore_objects(bucket, folder, manifest, programs)
+            (entry,) = (entry for entry in manifest.files if entry.path == DATABASE)
+            write_durably(staging / DATABASE, checked(folder, entry))
+            fsync_directory(staging)
             _link_database(staging, data)
-        else:
-            programs.restore(folder / DUMP, database.url)
+        return manifest
+    with _alone(database):
+        _check_is_ours(database, data, manifest)
+        with _claimed(data, run or data / "run", database) as staging:
+            if bucket is None:
+                _restore_blobs(folder, data, staging, manifest)
+            else:
+                restore_objects(bucket, folder, manifest, programs)
+            if not _has_tables(database):
+                programs.restore(folder / DUMP, database.url)
     return manifest
 
 
-def _check_has_no_tables(database: Database) -> None:
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Exclude other restorations, and services that would create the tables, from ``database``.
+
+    Raises BackupRefused and the Unavailable errors.
+    """
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with translated_errors(), engine.connect() as connection:
+        if not connection.scalar(select(func.pg_try_advisory_lock(MIGRATION_LOCK))):
+            raise BackupRefused.database_being_restored(database.url.render_as_string())
+        try:
+            yield
+        finally:
+            with suppress(DBAPIError):  # without a connection there is no lock
+                connection.execute(select(func.pg_advisory_unlock(MIGRATION_LOCK)))
+
+
+def _check_is_ours(database: Database, data: Path, manifest: Manifest) -> None:
+    """Check that ``database`` is empty, or that a restoration into ``data`` which was killed has
+    filled it from this backup. Raises BackupRefused and the Unavailable errors."""
+    if not _has_tables(database):
+        return
+    if (data / _STAGING).exists():
+        with suppress(HistoryBroken, SchemaMismatch), database.read() as session:
+            if current_revision(session.connection()) == manifest.schema:
+                verify(session, Head.parse(manifest.history))
+                return
+    raise BackupRefused.database_not_empty(database.url.render_as_string())
+
+
+def _has_tables(database: Database) -> bool:
     with database.read() as session:
-        if inspect(session.connection()).get_table_names():
-            raise BackupRefused.database_not_empty(database.url.render_as_string())
+        return bool(inspect(session.connection()).get_table_names())
+
+
+def _is_without_registry(database: Database | None, error: BaseException) -> bool:
+    """Whether no registry can be in ``database`` after ``error``. After an interrupt of pg_restore
+    that is unknown: the server may still commit."""
+    if database is None:
+        return True
+    try:
+        return isinstance(error, Exception) and not _has_tables(database)
+    except RegistryError:
+        return False
+
+
+def _restore_blobs(folder: Path, data: Path, staging: Path, manifest: Manifest) -> None:
+    (staging / BLOBS).mkdir(mode=0o700)
+    for entry in manifest.blobs:
+        target = staging / entry.path
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        write_durably(target, checked(folder, entry))
+    for shard in (staging / BLOBS).iterdir():
+        fsync_directory(shard)
+    fsync_directory(staging / BLOBS)
+    _check_is_empty(data, {_STAGING})
+    rename_durably(staging / BLOBS, data / BLOBS)
 
 
 def _link_database(staging: Path, data: Path) -> None:
@@ -109,10 +179,11 @@ def check_restored(data: Path) -> None:
 
 
 @contextmanager
-def _claimed(data: Path, run: Path) -> Iterator[Path]:
+def _claimed(data: Path, run: Path, database: Database | None = None) -> Iterator[Path]:
     """The staging folder in ``data``, locked against other restorations; removed at the end.
 
-    After an exception ``data`` is as before.
+    After an exception ``data`` is as before, unless ``database`` may have the registry: then the
+    staging folder stays.
     """
     data = data.absolute()
     made = [path for path in (data, *data.parents) if not path.exists()]
@@ -124,12 +195,13 @@ def _claimed(data: Path, run: Path) -> Iterator[Path]:
             staging = _stage(data, run)
             try:
                 yield staging
-            except BaseException:
-                if not (data / DATABASE).exists():
-                    _remove(data / BLOBS)
+            except BaseException as error:
+                if _is_without_registry(database, error):
+                    if not (data / DATABASE).exists():
+                        _remove(data / BLOBS)
+                    _remove(staging)
                 raise
-            finally:
-                _remove(staging)
+            _remove(staging)
             fsync_directory(data)
     except BaseException as error:
         with suppress(OSError):  # another restoration may have started in it
@@ -145,10 +217,13 @@ def _stage(data: Path, run: Path) -> Path:
     if workers := Fleet(run / "workers").alive():
         raise DataDirectoryRefused.served(data, workers)
     if staging.exists() and not (data / DATABASE).exists():
-        # An earlier restoration was killed; remove what it left.
+        # An earlier restoration was killed; remove what it left. The folder itself stays all the
+        # time: the database may have been filled.
         _check_is_empty(data, {_STAGING, BLOBS})
-        _remove(data / BLOBS)
-        _remove(staging)
+        for left in (data / BLOBS, *staging.iterdir()):
+            _remove(left)
+        refuse_foreign(data)
+        return staging
     _check_is_empty(data, set())
     refuse_foreign(data)
     staging.mkdir(mode=0o700)
@@ -160,6 +235,8 @@ def _check_is_empty(data: Path, ours: set[str]) -> None:
         raise DataDirectoryRefused.not_empty(data, found)
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

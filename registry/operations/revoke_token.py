@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from registry.errors import LastAdminToken, TokenNotFound
 from registry.storage.database import Database
-from registry.storage.history import record
+from registry.storage.history import lock_head, record
 from registry.storage.locks import FOR_CHANGE
-from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import is_live, is_unrestricted_admin
 
 LEAST_LEFT = timedelta(days=1)
@@ -24,7 +24,7 @@ def revoke_token(database: Database, token_id: int, *, actor: str) -> None:
     """
     with database.write(confirm=True) as session:
         # Concurrent revocations wait here, also on PostgreSQL: each sees the other's.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         row = session.get(TokenRow, token_id, with_for_update=FOR_CHANGE)
         if row is None:
             raise TokenNotFound(token_id)

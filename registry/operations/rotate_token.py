@@ -1,14 +1,13 @@
 """Replace a token by a new one with the same name, rights and expiry."""
 
-from sqlalchemy import select
-
 from registry.errors import TokenNotFound, TokenRefused
 from registry.operations.create_token import add_token
 from registry.operations.revoke_token import mark_revoked
 from registry.reading.views import View
 from registry.storage.database import Database
+from registry.storage.history import lock_head
 from registry.storage.locks import FOR_CHANGE
-from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import is_live
 
 
@@ -20,7 +19,7 @@ def rotate_token(database: Database, token_id: int, *, actor: str) -> View:
     """
     with database.write(confirm=True) as session:
         # As where tokens are revoked: concurrent changes of tokens wait here.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         old = session.get(TokenRow, token_id, with_for_update=FOR_CHANGE)
         if old is None:
             raise TokenNotFound(token_id)

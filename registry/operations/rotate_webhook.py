@@ -1,14 +1,12 @@
 """Give a webhook a new secret."""
 
-from sqlalchemy import select
-
 from registry.deliveries.key_file import KeyFile
 from registry.deliveries.signing import OVERLAP, secret_text
 from registry.reading.views import View
 from registry.reading.webhooks import find_webhook, webhook_view
 from registry.storage.database import Database
-from registry.storage.history import record
-from registry.storage.tables import HistoryHeadRow, utc_now
+from registry.storage.history import lock_head, record
+from registry.storage.tables import utc_now
 
 
 def rotate_webhook(database: Database, keys: KeyFile, webhook_id: int, *, actor: str) -> View:
@@ -23,7 +21,7 @@ def rotate_webhook(database: Database, keys: KeyFile, webhook_id: int, *, actor:
         row = find_webhook(session, webhook_id, lock=True)
         # As where webhooks are created: one of several callers generates a missing key. Locked
         # second, as where webhooks are changed.
-        session.execute(select(HistoryHeadRow).with_for_update())
+        lock_head(session)
         key = keys.ensure()
         row.previous_until = utc_now() + OVERLAP if row.key == key.fingerprint else None
         row.rotation, row.key = row.rotation + 1, key.fingerprint

@@ -36,6 +36,7 @@ def test_storing_a_row_before_its_bytes_is_detected_by_kills_and_by_the_order(be
     )
 
 
+@pytest.mark.slow  # test_a_commit_without_fsync_… has both ways to detect it
 def test_missing_fsync_of_bytes_is_detected_by_the_order_and_by_power_cuts(bench):
     found = bench.cut_power(UPLOAD, "no-fsync", random_states=0, every=12).violations
 

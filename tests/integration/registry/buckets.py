@@ -60,12 +60,12 @@ class Buckets:
         self.url, self.endpoint = seaweedfs.url(), seaweedfs.endpoint
         self.bucket = open_bucket(self.url, self.endpoint)
         self._database = database
-        self._folder = folder
+        self.folder = folder
 
     def host(self, name="one", *, bucket=None, grace=-5.0, limit=2**30, patience=10.0):
         """The store of a host with a data directory of its own. By default objects are old enough
         to be removed at once: they are dated to a second."""
-        folder = self._folder / name
+        folder = self.folder / name
         cache = BlobCache(folder / "cache", limit, patience=patience)
         bucket = bucket or self.bucket
         return S3BlobStore(bucket, self._database, cache, folder / "blobs", grace=grace)

@@ -39,6 +39,7 @@ from registry.storage.sqlite import sqlite_module
 from tests.factories import add_token, ungated
 from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
+from tests.marks import each_once
 from tests.small_disk import small_disk
 
 
@@ -319,8 +320,13 @@ def flip(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink, lambda path: path.write_bytes(b"")])
-@pytest.mark.parametrize("which", ["registry.db", "a blob", "manifest.json"])
+@pytest.mark.parametrize(
+    ("damage", "which"),
+    each_once(
+        [cut, flip, Path.unlink, lambda path: path.write_bytes(b"")],
+        ["registry.db", "a blob", "manifest.json"],
+    ),
+)
 def test_a_damaged_backup_is_refused_and_nothing_is_restored(backup, tmp_path, damage, which):
     entry = read_manifest(backup).files[3].path
     damage(backup / (entry if which == "a blob" else which))

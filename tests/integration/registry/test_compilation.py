@@ -51,7 +51,7 @@ from tests.integration.registry.shops import (
     preparation,
     signature_of,
 )
-from tests.marks import each_once, first_fast
+from tests.marks import each_once, first_fast, third_fast
 from trainers.recipe import Recipe
 from trainers.training import train
 
@@ -126,12 +126,14 @@ def test_the_recipe_of_every_example_compiles(example):
 
 @pytest.mark.parametrize(
     ("final", "exact"),
-    [
-        (LinearRegression(), EXACT),
-        (Ridge(), EXACT),
-        (DecisionTreeRegressor(random_state=0), 0),
-        (RandomForestRegressor(20, random_state=0), 0),
-    ],
+    third_fast(
+        [
+            (LinearRegression(), EXACT),
+            (Ridge(), EXACT),
+            (DecisionTreeRegressor(random_state=0), 0),
+            (RandomForestRegressor(20, random_state=0), 0),
+        ]
+    ),
     ids=["linear", "ridge", "tree", "forest"],
 )
 @pytest.mark.parametrize("sparse", first_fast([True, False]))

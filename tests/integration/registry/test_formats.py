@@ -38,6 +38,7 @@ from tests.attacks.attack import canary_in
 from tests.attacks.opcodes import Call, in_an_array, program, written
 from tests.attacks.structures import ATTACKS, TREE_DAMAGE, spoilt
 from tests.integration.registry.models import MODELS, X, Y, rows_for
+from tests.marks import each_once, third_fast
 
 both = pytest.mark.parametrize("format_", ["skops", "joblib"])
 
@@ -70,7 +71,7 @@ def test_the_allow_list_contains_nothing_that_imports_or_runs_code():
 
 
 @both
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("name", third_fast(MODELS))
 def test_a_loaded_model_predicts_the_same(name, format_):
     model = MODELS[name]
 
@@ -427,8 +428,9 @@ def test_a_forged_description_of_an_array_is_refused(change):
 
 
 @both
-@pytest.mark.parametrize("damage", list(TREE_DAMAGE))
-@pytest.mark.parametrize("where", ["alone", "in a forest", "in a pipeline"])
+@pytest.mark.parametrize(
+    ("damage", "where"), each_once(TREE_DAMAGE, ["alone", "in a forest", "in a pipeline"])
+)
 def test_a_malformed_tree_is_refused_anywhere(damage, where, format_):
     tree = DecisionTreeRegressor(max_depth=4).fit(X, Y)
     tree.tree_ = spoilt(TREE_DAMAGE[damage], tree.tree_)

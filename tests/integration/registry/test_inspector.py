@@ -27,7 +27,7 @@ from registry.errors import ArtifactRefused, Fault, IntakeBusy, IntakeUnavailabl
 from registry.intake.inspector import Inspector
 from registry.intake.messages import read_facts, refusal
 from tests.integration.registry.models import LABELS, MODELS, X, Y
-from tests.marks import left_to_slow
+from tests.marks import left_to_slow, third_fast
 from tests.processes import confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.registry.hostile"
@@ -68,18 +68,20 @@ def look(inspector, path, format_="skops", **declared):
 
 @pytest.mark.parametrize(
     ("name", "kind", "task"),
-    [
-        ("linear", "linear", "regression"),
-        ("ridge", "linear", "regression"),
-        ("target", "linear", "regression"),
-        ("logistic", "logistic", "classification"),
-        ("tree", "tree", "regression"),
-        ("tree-classes", "tree", "classification"),
-        ("forest", "forest", "regression"),
-        ("shop-forest", "forest", "classification"),
-        ("boosted", "boosting", "regression"),
-        ("sgd", "other", "classification"),
-    ],
+    third_fast(
+        [
+            ("linear", "linear", "regression"),
+            ("ridge", "linear", "regression"),
+            ("target", "linear", "regression"),
+            ("logistic", "logistic", "classification"),
+            ("tree", "tree", "regression"),
+            ("tree-classes", "tree", "classification"),
+            ("forest", "forest", "regression"),
+            ("shop-forest", "forest", "classification"),
+            ("boosted", "boosting", "regression"),
+            ("sgd", "other", "classification"),
+        ]
+    ),
 )
 def test_kind_and_task_are_read_from_the_model(inspector, artifact, name, kind, task):
     inspection, signature = look(inspector, artifact(MODELS[name]))

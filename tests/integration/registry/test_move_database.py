@@ -15,7 +15,7 @@ from registry.reading.queries import find_version
 from registry.storage.all_tables import METADATA
 from registry.storage.database import Database
 from registry.storage.history import record, verify
-from registry.storage.host_tables import HostRow
+from registry.storage.host_tables import HostRow, UploadedFileRow
 from registry.storage.schema import upgrade
 from registry.storage.tables import (
     IdempotencyKeyRow,
@@ -197,12 +197,15 @@ def test_a_registry_whose_hosts_run_is_not_moved(source, target):
         move_database(source, target)
 
 
-def test_hosts_that_ran_are_left_behind(source, target):
+def test_hosts_that_ran_are_left_behind_with_what_they_were_receiving(source, target):
     add_host(source, utc_now() - timedelta(minutes=1))
+    file = {"directory": "d", "path": "a", "sha256": "0" * 64, "size": 1, "arrived_at": utc_now()}
+    with source.write() as session:
+        session.add(UploadedFileRow(key="k", owner=1, **file))
 
     move_database(source, target)
 
-    assert rows(target)["hosts"] == []
+    assert (rows(target)["hosts"], rows(target)["uploaded_files"]) == ([], [])
     assert rows(source)["hosts"] != []
 
 

@@ -70,14 +70,16 @@ def test_a_null_is_accepted_where_scikit_learn_predicts_one(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "target"),
-    [
-        (RandomForestRegressor(20, random_state=0), Y),
-        (RandomForestClassifier(20, random_state=0), LABELS),
-        (ExtraTreesClassifier(20, random_state=0), LABELS),
-        (DecisionTreeRegressor(random_state=0), Y),
-        (ExtraTreeClassifier(random_state=0), LABELS),
-        (make_pipeline(StandardScaler(), RandomForestRegressor(10, random_state=0)), Y),
-    ],
+    third_fast(
+        [
+            (RandomForestRegressor(20, random_state=0), Y),
+            (RandomForestClassifier(20, random_state=0), LABELS),
+            (ExtraTreesClassifier(20, random_state=0), LABELS),
+            (DecisionTreeRegressor(random_state=0), Y),
+            (ExtraTreeClassifier(random_state=0), LABELS),
+            (make_pipeline(StandardScaler(), RandomForestRegressor(10, random_state=0)), Y),
+        ]
+    ),
     ids=["forest", "forest of classes", "extra trees", "tree", "extra tree", "scaled forest"],
 )
 def test_trees_fitted_on_gaps_predict_their_own_rows_to_the_last_bit(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, text
 
-from registry.errors import DatabaseBusy, DatabaseUnavailable
+from registry.errors import DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable
 from registry.operations.open_alert import open_alert
 from registry.operations.rows import insert_model, locked_model
 from registry.storage import schema
@@ -55,6 +55,15 @@ def test_an_unanswered_statement_times_out_and_the_next_one_succeeds(far, wire):
     wire.mend()
 
     assert select_one(far) == 1
+
+
+def test_a_server_that_accepts_no_changes_says_so(url):
+    standby = Database(f"{url}&options=-c%20default_transaction_read_only%3Don")
+    assert select_one(standby) == 1
+
+    with pytest.raises(DatabaseReadOnly, match="accepts no changes"), standby.write() as session:
+        insert_model(session, "house", actor="ann")
+    standby.dispose()
 
 
 def test_an_unanswered_connection_attempt_times_out(far, wire):

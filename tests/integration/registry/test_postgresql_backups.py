@@ -3,7 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
@@ -11,7 +16,7 @@ from sqlalchemy import inspect, text
 from registry.backups.dumps import Programs
 from registry.backups.manifest import read_manifest
 from registry.blobs.local import LocalBlobStore
-from registry.errors import BackupDamaged, BackupRefused, HistoryBroken
+from registry.errors import BackupDamaged, BackupRefused, DataDirectoryRefused, HistoryBroken
 from registry.operations.back_up import back_up
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.promote import PromotionRequest, promote
@@ -23,10 +28,14 @@ from registry.reading.queries import find_version
 from registry.reading.sessions import find_session
 from registry.storage.database import Database
 from registry.storage.history import verify
+from registry.storage.schema import upgrade
 from tests.factories import add_token, ungated
 from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 from tests.marks import first_fast
+from tests.postgresql import running_postgresql
+from tests.small_disk import small_disk
+from tests.system.real_server import BIN
 
 
 @pytest.fixture
@@ -204,6 +213,101 @@ def test_a_dump_that_pg_restore_cannot_read_is_damaged(backup, programs):
         verify_backup(backup, programs)
 
 
+def test_a_dump_of_a_later_pg_dump_is_refused_by_name(backup, programs):
+    content = bytearray((backup / "registry.dump").read_bytes())
+    assert content.startswith(b"PGDMP\x01")
+    content[6] = 99  # the format's minor version
+    rewrite_dump(backup, bytes(content))
+
+    with pytest.raises(BackupRefused, match=r"later release .*unsupported version \(1.99\)"):
+        verify_backup(backup, programs)
+
+
+def test_a_full_folder_of_temporary_files_is_no_damage(backup, postgresql, tmp_path):
+    with small_disk(tmp_path / "temporary", 16) as full:
+        checked = subprocess.run(
+            [BIN / "hotswap", "restore", backup, "--check", "--pg-bin", postgresql.programs],
+            env={**os.environ, "TMPDIR": str(full)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert checked.returncode == 1
+    assert "is too full to read the dump" in " ".join(checked.stderr.split())
+
+
+def test_two_restorations_at_the_same_time_do_not_fill_one_database(
+    backup, tmp_path, empty, postgresql
+):
+    programs = Programs(postgresql.programs)
+
+    class Slow(Programs):
+        def restore(self, *arguments):
+            with pytest.raises(BackupRefused, match="Another 'hotswap restore' is filling"):
+                restore(backup, tmp_path / "other", database=empty, programs=programs)
+            super().restore(*arguments)
+
+    restore(backup, tmp_path / "new", database=empty, programs=Slow(postgresql.programs))
+
+    assert not (tmp_path / "other").exists()
+    look(empty, tmp_path / "new")
+
+
+def test_a_service_that_starts_meanwhile_waits_for_the_restored_tables(
+    registry, backup, tmp_path, empty, postgresql
+):
+    with ThreadPoolExecutor(1) as threads:
+        started = []
+
+        class Slow(Programs):
+            def restore(self, *arguments):
+                started.append(threads.submit(upgrade, empty))
+                with pytest.raises(TimeoutError):
+                    started[0].result(timeout=0.3)
+                super().restore(*arguments)
+
+        restore(backup, tmp_path / "new", database=empty, programs=Slow(postgresql.programs))
+
+        assert started[0].result(timeout=30) is False
+    assert look(empty, tmp_path / "new")[0] == verify_head(registry)
+
+
+def test_an_interrupted_restoration_stays_unfinished_until_it_is_repeated(
+    backup, tmp_path, empty, postgresql
+):
+    """The interrupt arrives when the server has committed already."""
+
+    class Interrupted(Programs):
+        def restore(self, *arguments):
+            super().restore(*arguments)
+            raise KeyboardInterrupt
+
+    data = tmp_path / "new"
+    with pytest.raises(KeyboardInterrupt):
+        restore(backup, data, database=empty, programs=Interrupted(postgresql.programs))
+    with pytest.raises(DataDirectoryRefused, match="Run 'hotswap restore' again"):
+        check_restored(data)
+
+    restore(backup, data, database=empty, programs=Programs(postgresql.programs))
+
+    check_restored(data)
+    look(empty, data)
+
+
+def test_a_database_that_was_filled_from_another_backup_is_not_taken_for_this_one(
+    registry, backup, tmp_path, empty, programs
+):
+    data = tmp_path / "new"
+    (data / "restoring").mkdir(parents=True)
+    make_live(registry, "3")
+    back_up(registry, LocalBlobStore(tmp_path / "blobs"), tmp_path / "later", programs=programs)
+    restore(backup, tmp_path / "elsewhere", database=empty, programs=programs)
+
+    with pytest.raises(BackupRefused, match="has tables"):
+        restore(tmp_path / "later", data, database=empty, programs=programs)
+
+
 def test_a_forged_history_is_found_although_every_hash_matches(
     registry, backup, tmp_path, programs
 ):
@@ -245,6 +349,40 @@ def test_a_restore_that_fails_in_the_database_leaves_nothing(backup, tmp_path, e
         restore(backup, tmp_path / "new", database=empty, programs=programs)
     assert not (tmp_path / "new").exists()
     assert tables(empty) == []
+
+
+@pytest.mark.slow  # needs a server of its own, and a disk
+def test_a_server_without_room_restores_nothing_until_it_has_some(backup, tmp_path):
+    # Not below pytest's folder, which the user of the server may not enter.
+    with (
+        tempfile.TemporaryDirectory(prefix="hotswap-pg-full-") as folder,
+        small_disk(Path(folder) / "disk", 24 * 1024) as disk,
+        running_postgresql() as server,
+    ):
+        Path(folder).chmod(0o755)
+        made = Database(server.create(migrated=False))
+        owner = made.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with owner.connect() as connection:
+            its_own = Path(connection.scalar(text("SHOW data_directory"))).stat()
+            os.chown(disk, its_own.st_uid, its_own.st_gid)
+            connection.execute(text(f"CREATE TABLESPACE small LOCATION '{disk}'"))
+            connection.execute(text("CREATE DATABASE small TEMPLATE template0 TABLESPACE small"))
+        made.dispose()
+        database = Database(made.url.set(database="small").render_as_string(hide_password=False))
+        programs = Programs(server.programs)
+        assert tables(database) == []
+        free = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(bytes(free - 200_000))
+
+        with pytest.raises(BackupRefused, match=r"pg_restore failed.*No space left on device"):
+            restore(backup, tmp_path / "new", database=database, programs=programs)
+        assert tables(database) == []
+        assert not (tmp_path / "new").exists()
+        (disk / "ballast").unlink()
+        restore(backup, tmp_path / "new", database=database, programs=programs)
+
+        look(database, tmp_path / "new")
+        database.dispose()
 
 
 def test_a_backup_of_postgresql_is_not_restored_without_a_database(backup, tmp_path, programs):

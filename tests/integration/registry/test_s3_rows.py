@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import delete
 
+from registry.blobs.bucket import open_bucket
 from registry.blobs.places import UPLOAD_SECONDS, record_places
 from registry.blobs.store import Place
 from registry.errors import BlobDamaged, BucketForeign, UploadExpired
@@ -52,6 +53,16 @@ def test_an_upload_repairs_what_is_damaged_or_missing(database, buckets):
     upload(database, buckets.host(), b"a model")
 
     assert read(fresh, b"a model") == b"a model"
+    assert scrub(database, buckets.host("other")).losses == ()
+
+
+def test_a_host_with_another_bucket_takes_nothing_from_the_others(database, buckets, seaweedfs):
+    upload(database, buckets.host(), b"a model")
+    wrong = open_bucket(seaweedfs.url(), seaweedfs.endpoint)
+
+    upload(database, buckets.host("wrong", bucket=wrong), b"a model")
+
+    assert read(buckets.host("other"), b"a model") == b"a model"
     assert scrub(database, buckets.host("other")).losses == ()
 
 

@@ -136,7 +136,8 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
             session.execute(text(f"DROP TABLE {table}"))
         for table in ("promotion_hosts", "promotions", "hosts", "blobs"):  # of 0020
             session.execute(text(f"DROP TABLE {table}"))
-        session.execute(text("DROP TABLE split_counts"))  # of 0021
+        for table in ("split_counts", "uploaded_files"):  # of 0021
+            session.execute(text(f"DROP TABLE {table}"))
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True

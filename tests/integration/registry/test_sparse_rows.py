@@ -32,6 +32,7 @@ from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
 from registry.intake.inspector import Inspector
 from tests.attacks.opcodes import written
+from tests.marks import third_fast
 
 _draws = np.random.default_rng(21)
 WORDS = ["good", "bad", "late", "fast", "broken", "fine", "day", "order"]
@@ -82,7 +83,7 @@ def served(model, format_, rows=NEW):
 
 
 @pytest.mark.parametrize("format_", ["skops", "joblib"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", third_fast(MODELS))
 def test_rows_of_a_vectorizer_are_kept(name, format_):
     model = fitted(*MODELS[name])
 

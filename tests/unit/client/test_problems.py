@@ -16,10 +16,11 @@ NEVER_OVER_HTTP = {
     service_errors.NetworkFileSystem,
     service_errors.AddressRefused,
     service_errors.BucketForeign,
+    service_errors.BlobsElsewhere,
     service_errors.MoveRefused,
     service_errors.HostNotAlone,
     service_errors.HostReplaced,
-    service_errors.HistoryShortened,
+    service_errors.HistoryReplaced,
 }
 """Only commands that work on the data directory itself meet these, or a start that fails, or a host
 that must not go on; an address that is refused is a fault of a webhook that is refused."""
