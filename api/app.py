@@ -47,7 +47,7 @@ from api.protocols.tensorflow.routes import blueprint as tensorflow
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
 from api.rollouts import blueprint as rollouts
-from api.routing import CONVERTERS, match_methods_exactly
+from api.routing import CONVERTERS, Route, match_methods_exactly
 from api.security_headers import secure_responses
 from api.services import Services, attach
 from api.serving_telemetry import ServingTelemetry
@@ -69,6 +69,10 @@ from config import Settings
 from registry.confinement.spawner import Spawner
 
 
+class _Application(Flask):
+    url_rule_class = Route
+
+
 def create_app(settings: Settings, spawner: Spawner | None = None) -> Flask:
     """The WSGI application on a data directory, which is prepared immediately.
 
@@ -82,7 +86,7 @@ def create_app(settings: Settings, spawner: Spawner | None = None) -> Flask:
     if (token := prepare_worker(services)) and not settings.admin_token:
         # The token is shown only here, and not in the log, which must never contain it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
-    app = Flask("api", static_folder="static", static_url_path="/docs/static")
+    app = _Application("api", static_folder="static", static_url_path="/docs/static")
     app.request_class = StreamingRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.config.update(

@@ -6,7 +6,7 @@ from api.access import allows
 from api.blueprints import Blueprint
 from api.schemas.database_hosts import HostsSchema
 from api.services import services
-from registry.hosts.sql_store import hosts_of
+from registry.hosts.host_rows import hosts_of
 from registry.operations.forget_host import forget_host
 from registry.reading.views import timestamp
 

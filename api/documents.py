@@ -60,7 +60,7 @@ _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
 """The errors of other systems' protocols, by a pattern of the start of a path: the name of their
 schema, and the members that they have besides those of a problem."""
 _OVERVIEW = """\
-Registers trained scikit-learn models, serves every version at
+Registers trained models of scikit-learn, XGBoost and LightGBM, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
 
 Send `Authorization: Bearer hsw_…`, or the token as the password of Basic authentication. Errors are
@@ -99,6 +99,7 @@ class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
 
     def _describe(self) -> dict[str, Any]:
         spec = self.spec
+        super()._register_responses()
         self.ma_plugin.converter.add_attribute_function(_object_limits)
         for scheme in _SCHEMES:
             spec.components.security_scheme(scheme, {"type": "http", "scheme": scheme})
@@ -119,6 +120,9 @@ class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
         _describe_bodies(described)
         _describe_protocols_errors(described)
         return described
+
+    def _register_responses(self) -> None:
+        """The base class would describe the response of every status at the start."""
 
     def _register_error_handlers(self) -> None:
         """The base class would register a handler with its own error format."""

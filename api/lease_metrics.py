@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.errors import RegistryError
-from registry.hosts.sql_store import hosts_of
+from registry.hosts.host_rows import hosts_of
 from registry.live.lease import Lease
 from registry.storage.database import Database
 

@@ -14,7 +14,8 @@ from api.rates import Rates
 from api.release import RELEASE
 from api.unconfirmed import note_unconfirmed
 from config import Settings
-from registry.blobs.choice import blob_store
+from registry.blobs.choice import blob_store, upload_store
+from registry.blobs.shared_uploads import SharedUploads
 from registry.blobs.store import BlobStore
 from registry.blobs.uploads import Uploads
 from registry.confinement.spawner import Spawner
@@ -62,7 +63,7 @@ class Services:
     settings: Settings
     database: Database
     blobs: BlobStore
-    uploads: Uploads
+    uploads: Uploads | SharedUploads
     attempts: Attempts
     spawner: Spawner
     inspector: Inspector
@@ -106,7 +107,7 @@ class Services:
         # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
         blobs = blob_store(settings, database)
-        uploads = Uploads(blobs.uploads, settings.max_upload_bytes)
+        uploads = upload_store(blobs, database, settings.max_upload_bytes)
         counter = Counter(run / "counter")
         database.committed = counter.bump
         sharing = Sharing.build(

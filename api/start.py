@@ -7,6 +7,7 @@ from api.release import RELEASE
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.errors import TokenRefused
+from registry.operations.check_blobs import check_blobs
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
 from registry.operations.stay_alone import check_no_host_is_alone, note_alone
@@ -22,16 +23,24 @@ ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
 def prepare(services: Services) -> str | None:
     """Prepare the data directory; return the admin token if this start created it.
 
-    Every worker calls this; all but the first find nothing to do.
-
-    Raises DataDirectoryRefused, SchemaMismatch, HostNotAlone, TokenRefused for a configured admin
-    token that is not valid, and the Unavailable errors.
+    Raises DataDirectoryRefused, SchemaMismatch, HostNotAlone, BlobsElsewhere, TokenRefused for a
+    configured admin token that is not valid, and the Unavailable errors.
     """
+    _prepare_tables(services)
+    check_shared_blobs(services)
+    return _enter(services)
+
+
+def _prepare_tables(services: Services) -> None:
     settings = services.settings
     make_directory(settings.data)
     check_restored(settings.data)
     if upgrade(services.database):
         logger.info("the database was migrated to this release")
+
+
+def _enter(services: Services) -> str | None:
+    settings = services.settings
     check_hosts(services)
     close_to_others(settings.data)
     if swept := services.blobs.sweep().count:
@@ -59,16 +68,29 @@ def check_hosts(services: Services) -> None:
         )
 
 
-def prepare_worker(services: Services) -> str | None:
-    """As ``prepare``, but a configured admin token that is not valid is only logged.
+def check_shared_blobs(services: Services) -> None:
+    """Raise BlobsElsewhere where this host lacks the artifacts of a database that others may share.
 
-    It may have been revoked while the service runs, which continues when one of its workers is
-    replaced.
+    Raises the Unavailable errors.
+    """
+    settings, database = services.settings, services.database
+    if not database.is_sqlite:
+        place = settings.blobs_url or str(settings.data.absolute() / "blobs")
+        check_blobs(database, services.blobs, place)
+
+
+def prepare_worker(services: Services) -> str | None:
+    """As ``prepare``, for each worker; all but the first find nothing to do.
+
+    A configured admin token that is not valid is only logged, and artifacts are not looked for: the
+    token may have been revoked and artifacts been lost while the service runs, which continues when
+    one of its workers is replaced.
 
     Raises DataDirectoryRefused, SchemaMismatch, and the Unavailable errors.
     """
+    _prepare_tables(services)
     try:
-        return prepare(services)
+        return _enter(services)
     except TokenRefused as error:
         logger.warning("the configured admin token is not accepted: %s", error.detail)
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from registry.doctor.findings import Finding, Installation
 from registry.errors import NetworkFileSystem
-from registry.hosts.sql_store import hosts_of
+from registry.hosts.host_rows import hosts_of
 from registry.storage.file_systems import refuse_network_file_system
 
 _FORGET = "If none of its processes runs any more: hotswap hosts forget NAME"

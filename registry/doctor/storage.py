@@ -101,7 +101,10 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
                 lacking += 1
                 missing.append(f"the holdout of {table.model} lacks its table")
     for said in missing[:_SHOWN]:
-        advice = "Upload the same file again, or restore it from a backup."
+        advice = (
+            "Upload the same file again, or restore it from a backup. If all versions lack their "
+            "files, check HOTSWAP_BLOBS_URL."
+        )
         yield Finding("blobs", "fault", said, advice)
     if lacking > _SHOWN:
         yield Finding("blobs", "fault", f"{lacking - _SHOWN} more lack files")

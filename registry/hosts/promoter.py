@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from registry.errors import Unavailable, VersionNotLoadable
+from registry.errors import DatabaseUnavailable, Unavailable, VersionNotLoadable
 from registry.hosts.protocol import WAIT, Clock, Page, Steps
 from registry.hosts.store import HostAnswer, HostStanding, HostStore
 
@@ -94,7 +94,7 @@ class Promoter:
         """Wait until a change that is committed and announced on this host holds on every host; the
         hosts that have not acknowledged it, whose leases are over.
 
-        Raises Unavailable where the database cannot be read for ``patience``: the change is
+        Raises DatabaseUnavailable where the database cannot be read for ``patience``: the change is
         committed, but must not be answered.
         """
         began = self._clock()
@@ -113,9 +113,10 @@ class Promoter:
                 yield "unacknowledged"
                 rows = [row for row in self._store.unacknowledged(seq) if not self._speaks_for(row)]
                 self._silences.note(rows)
-            except Unavailable:
+            except Unavailable as error:
                 if rows is None and self._clock() - began >= patience:
-                    raise
+                    # Others say that nothing was changed.
+                    raise DatabaseUnavailable from error
             if rows is not None and all(self._need_not_wait(row, began) for row in rows):
                 return tuple(sorted(row.host for row in rows))
             yield WAIT

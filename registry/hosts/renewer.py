@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.errors import HistoryShortened, HostReplaced
+from registry.errors import HistoryReplaced, HostReplaced
 from registry.hosts.protocol import Clock, Page, Steps
-from registry.hosts.store import Asked, HostStanding, HostState, HostStore, Presence, Seen
+from registry.hosts.store import Asked, Event, HostStanding, HostState, HostStore, Presence, Seen
 
 
 class Workers(Protocol):
@@ -67,7 +67,7 @@ class Renewer:
         self._found: _Found | None = None
         self._silent_until = 0
         self._published = lease
-        self._seq = -1
+        self._acknowledged: Event | None = None
         self._may_join = False
 
     def enter(self) -> Steps[None]:
@@ -103,7 +103,8 @@ class Renewer:
         A host whose lease is over joins: it is given one only when it has answered for each version
         that it is requested to load, and has loaded all that is live.
 
-        Raises HostReplaced and HistoryShortened, after which this host must not go on; Unavailable.
+        Raises HostReplaced, after which this host must not go on; HistoryReplaced, after which it
+        has to enter as another incarnation; Unavailable.
         """
         began = self._clock()
         was_over = self._is_over()
@@ -112,7 +113,7 @@ class Renewer:
         self._present("joining" if joins else "live")
         yield "read"
         seen = self._read()
-        moved = seen.seq != self._seq
+        moved = seen.last != self._acknowledged
         if moved:
             yield "announce"
             self._workers.announce()
@@ -126,8 +127,8 @@ class Renewer:
         # Also where nothing has changed: the row of a host that was lost may have been deleted.
         if (moved or was_over) and self._clock() >= self._silent_until:
             yield "acknowledge"
-            self._store.acknowledge(self._me, seen.seq)
-            self._seq = seen.seq
+            self._store.acknowledge(self._me, seen.last.seq)
+            self._acknowledged = seen.last
             self._published = self._lease
         return joins and self._may_join
 
@@ -145,13 +146,19 @@ class Renewer:
             self._store.present(self._me, state, self._published)
         except HostReplaced:
             self._page.valid_until = 0
+            self._read()  # the row may be one of an earlier life, and the database a restored one
             raise
 
     def _read(self) -> Seen:
-        seen = self._store.read(self._me)
-        if seen.seq < self._seq:
+        """What the store reads. Raises HistoryReplaced where an event is lost that this host has
+        acknowledged. A transaction that began before may have noted that in the restored row, so
+        nothing is to be acknowledged as this incarnation any more."""
+        known = self._acknowledged
+        seen = self._store.read(self._me, known)
+        if known is not None and not seen.follows:
             self._page.valid_until = 0
-            raise HistoryShortened(seen.seq, self._seq)
+            self._workers.release(frozenset())
+            raise HistoryReplaced(seen.last.seq, known.seq)
         return seen
 
     def _is_over(self) -> bool:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, make_url, text
 from sqlalchemy.orm import Session
 
-from registry.errors import HostNotFound, HostReplaced, PromotionAbandoned, VersionNotLoadable
-from registry.hosts.store import Asked, HostAnswer, HostStanding, HostState, Presence, Seen
+from registry.errors import HostReplaced, PromotionAbandoned, VersionNotLoadable
+from registry.hosts.store import Asked, Event, HostAnswer, HostStanding, HostState, Presence, Seen
 from registry.storage.database import Database, translated_errors
 
 CHANNEL = "hotswap_hosts"
@@ -57,6 +56,11 @@ _FORGET = text("""
     )
 """)
 
+_END = text("""
+    SELECT head.seq, head.hash, e.hash AS known
+    FROM history_head head LEFT JOIN history e ON e.seq = :known
+""")
+
 _ASKED = text("""
     SELECT p.id, p.model, p.number, a.promotion IS NOT NULL AS answered
     FROM promotions p
@@ -71,6 +75,13 @@ _ABANDON = text("""
         SELECT id FROM promotions
         WHERE state = 'preparing' AND created_at < clock_timestamp() - interval '60 seconds'
         FOR UPDATE SKIP LOCKED
+    )
+""")
+
+_TOUCH = text("""
+    UPDATE promotions SET created_at = clock_timestamp() WHERE id IN (
+        SELECT id FROM promotions
+        WHERE id = :promotion AND state = 'preparing' FOR UPDATE SKIP LOCKED
     )
 """)
 
@@ -106,19 +117,6 @@ _UNACKNOWLEDGED = text(f"""
 """)  # noqa: S608 - of constants
 
 _LOCKED = text("SELECT state FROM promotions WHERE id = :promotion FOR UPDATE")
-
-
-class HostFacts(NamedTuple):
-    """The row of a host, for people. ``is_lost``: its lease is over, so that nothing waits for it
-    after another lease."""
-
-    host: str
-    state: str
-    release: str
-    workers: int
-    acked_seq: int
-    seen_at: datetime
-    is_lost: bool
 
 
 class SqlHostStore:
@@ -191,13 +189,16 @@ class SqlHostStore:
             if not done.rowcount:  # type: ignore[attr-defined]  # of a cursor
                 raise HostReplaced(me.host)
 
-    def read(self, me: Presence) -> Seen:
+    def read(self, me: Presence, known: Event | None) -> Seen:
         mine = {"host": me.host, "incarnation": me.incarnation}
         with self._database.read() as session:
-            seq = session.execute(text("SELECT seq FROM history_head")).scalar_one()
+            end = session.execute(_END, {"known": known.seq if known else 0}).one()
             rows = session.execute(_ASKED, mine).all()
+        # Nothing is before the first event, so it is in every history.
+        follows = known is None or known.seq == 0 or known.hash == end.known
         asked = tuple(Asked(row.id, row.model, row.number) for row in rows if not row.answered)
-        return Seen(seq, asked, frozenset(row.id for row in rows))
+        preparing = frozenset(row.id for row in rows)
+        return Seen(Event(end.seq, end.hash), asked, preparing, follows)
 
     def acknowledge(self, me: Presence, seq: int) -> None:
         with self._changing() as session:
@@ -253,6 +254,11 @@ class SqlHostStore:
             for row in rows
         ]
 
+    def touch(self, promotion: int) -> None:
+        """Note that the promotion is still being prepared, so that nobody abandons it."""
+        with self._changing() as session:
+            session.execute(_TOUCH, {"promotion": promotion})
+
     def fail(self, promotion: int) -> None:
         with self._changing() as session:
             session.execute(
@@ -274,34 +280,11 @@ class SqlHostStore:
         with self._changing() as session:
             session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 
-    def hosts(self) -> list[HostFacts]:
-        """All hosts, by name. Raises Unavailable."""
-        with self._database.read() as session:
-            return hosts_of(session)
-
     @contextmanager
     def _changing(self) -> Iterator[Session]:
         """A transaction of what workers do not keep in memory."""
         with self._database.write(announce=False) as session:
             yield session
-
-
-def hosts_of(session: Session) -> list[HostFacts]:
-    """All hosts, by name."""
-    rows = session.execute(
-        text(
-            "SELECT host, state, release, workers, acked_seq, seen_at,"
-            " clock_timestamp() > expires AS is_lost FROM hosts ORDER BY host"
-        )
-    )
-    return [HostFacts(**row._mapping) for row in rows]
-
-
-def forget_host(session: Session, host: str) -> None:
-    """Delete the row of a host, so that nothing waits for it. Raises HostNotFound."""
-    done = session.execute(text("DELETE FROM hosts WHERE host = :host"), {"host": host})
-    if not done.rowcount:  # type: ignore[attr-defined]  # of a cursor
-        raise HostNotFound(host)
 
 
 def commit_promotion(session: Session, promotion: int) -> None:

@@ -26,16 +26,25 @@ class Asked(NamedTuple):
     number: int
 
 
+class Event(NamedTuple):
+    """An event of the history, whose hash covers all before it."""
+
+    seq: int
+    hash: str
+
+
 class Seen(NamedTuple):
     """What a host reads at each beat."""
 
-    seq: int
-    """The number of the last event of the history."""
+    last: Event
+    """The end of the history."""
     asked: tuple[Asked, ...]
     """Promotions being prepared that this incarnation has not answered, whether or not the host was
     present when they began."""
     preparing: frozenset[int]
     """Every promotion that is being prepared: a version of another one need not be kept loaded."""
+    follows: bool
+    """Whether the history contains the event that the host has acknowledged last."""
 
 
 class HostStanding(NamedTuple):
@@ -81,8 +90,11 @@ class HostStore(Protocol):
         Raises HostReplaced where the row belongs to another incarnation.
         """
 
-    def read(self, me: Presence) -> Seen:
-        """The state of the registry. The transaction begins after the call."""
+    def read(self, me: Presence, known: Event | None) -> Seen:
+        """The state of the registry. The transaction begins after the call.
+
+        ``known``: the event that this host has acknowledged last; None: it has acknowledged none.
+        """
 
     def acknowledge(self, me: Presence, seq: int) -> None:
         """Note that every worker of this host will read event ``seq`` before its next answer.
@@ -107,7 +119,7 @@ class HostStore(Protocol):
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
         """Begin to prepare a promotion, for which this host is ready, and return its id.
 
-        Marks promotions that are prepared for more than 60 s as abandoned, and does what
+        Marks promotions of which their promoter said nothing for 60 s as abandoned, and does what
         ``forget_lost`` does.
         """
 

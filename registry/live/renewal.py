@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.errors import HistoryShortened, HostReplaced, RegistryError
+from registry.errors import HistoryReplaced, HostReplaced, RegistryError
 from registry.hosts.driving import complete
 from registry.hosts.renewer import Renewer
 from registry.live.lease import Lease
@@ -29,8 +29,9 @@ class Renewal:
     """Takes the steps of a renewer, made by ``make``, in a thread of the process that wins
     ``election``; ``seconds`` is the length of a lease.
 
-    A renewer that must not go on is not replaced: this process keeps the election until the host is
-    started again.
+    A renewer whose host was replaced is not followed by another: this process keeps the election
+    until the host is started again. Where the history was replaced, another one joins, for which
+    the workers read everything again.
     """
 
     def __init__(
@@ -86,9 +87,12 @@ class Renewal:
                 if not complete(renewer.beat()):
                     pause = self._pause()
                 self._succeeded()
-            except (HostReplaced, HistoryShortened) as error:
+            except HostReplaced as error:
                 logger.critical("this host answers no more: %s", error)
                 self._stopping.wait()
+            except HistoryReplaced as error:
+                logger.critical("this host joins again, and reads everything again: %s", error)
+                return
             except (RegistryError, SQLAlchemyError, OSError) as error:
                 self._failed(error)
                 pause = min(RETRY_SECONDS, self._between)

@@ -202,7 +202,8 @@ def name_of(alias: Alias, split: Split) -> str:
 
 def _largest(sample: Words, more: Words) -> Words:
     """The largest distinct ones of both; zeros where there are fewer than ``SAMPLE``."""
-    found = np.union1d(sample, more)[-SAMPLE:]
+    # Soon few are larger than the least of a full sample, so that there is little to sort.
+    found = np.union1d(sample, more[more > sample[0]])[-SAMPLE:]
     return np.concatenate((np.zeros(SAMPLE - len(found), np.uint64), found))
 
 

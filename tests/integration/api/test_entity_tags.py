@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.integration.api.conftest import check_problem
+from tests.marks import third_fast
 
 PATHS = ["/models/{}", "/models/{}/aliases", "/models/{}/history", "/models/{}/history?page_size=1"]
 
@@ -50,7 +51,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", third_fast(CHANGES))
 def test_every_change_gives_another_tag(admin, uploaded, artifacts, change):
     name, _ = uploaded
     for version in (3, 1):

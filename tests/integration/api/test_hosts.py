@@ -76,7 +76,7 @@ def test_changes_on_one_host_hold_on_the_others_when_they_are_answered(make_host
             assert {version_of(other, name) for other in (one, two)} == {(200, str(number))}
     token = two.admin.post("/tokens", json={"name": "ci", "scopes": ["predict"]}).json
     bearer = {"headers": {"Authorization": f"Bearer {token['token']}"}, "json": ROWS}
-    wait_for(lambda: one.stranger().post(f"/models/{name}/predict", **bearer).status_code == 200)
+    assert one.stranger().post(f"/models/{name}/predict", **bearer).status_code == 200
 
     assert two.admin.delete(f"/tokens/{token['id']}").status_code == 204
     assert one.stranger().post(f"/models/{name}/predict", **bearer).status_code == 401
@@ -107,6 +107,7 @@ def test_a_version_that_another_host_cannot_load_is_not_promoted(make_host, arti
     assert {version_of(host, name) for host in (one, two)} == {(200, "1")}
 
 
+@pytest.mark.slow  # it waits for a lease; hosts/test_membership.py has those that are over
 def test_a_host_that_is_cut_off_answers_no_more_when_a_promotion_has_waited_for_it(
     make_host, artifacts, wire, caplog
 ):
@@ -165,6 +166,14 @@ def test_a_host_that_was_killed_can_be_forgotten(make_host, artifacts, url):
 
 
 @pytest.mark.sqlite
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%ff", "x" * 5000])
+def test_a_name_that_no_host_has_is_not_found(make_app, url, name):
+    answer = make_app(database_url=url, lease_seconds=0).admin.delete(f"/hosts/{name}")
+
+    assert (answer.status_code, answer.json["type"]) == (404, "/problems/host-not-found")
+    assert len(answer.json["detail"]) < 120
+
+
 def test_there_are_no_hosts_on_sqlite(service):
     assert service.admin.get("/hosts").json["items"] == []
     assert service.admin.delete("/hosts/one").status_code == 404

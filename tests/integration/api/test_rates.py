@@ -66,6 +66,15 @@ def test_the_file_does_not_grow(tmp_path, clock):
     assert (tmp_path / "rates").stat().st_size == SLOTS * 8
 
 
+def test_all_who_open_the_file_share_one_limit(rates, tmp_path, clock):
+    other = Rates(tmp_path / "run" / "rates", per_second=2, burst=3, clock=clock)
+    waits = [each.take(1) for each in (rates, other, rates, other, rates)]
+    other.close()
+
+    assert waits == [0, 0, 0, 0.5, 0.5]
+
+
+@pytest.mark.slow  # two processes that import pytest
 def test_several_processes_share_one_limit(tmp_path):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         passed = sum(pool.map(passes, [tmp_path / "rates"] * 4))

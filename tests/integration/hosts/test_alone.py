@@ -1,23 +1,12 @@
 """A host without a lease and hosts that share the database keep apart."""
 
 import pytest
+from sqlalchemy import text
 
-from registry.errors import HostNotAlone
-from registry.hosts.sql_store import SqlHostStore
+from registry.errors import HostNotAlone, HostReplaced
+from registry.hosts.host_rows import hosts_of
 from registry.hosts.store import Presence
 from registry.operations.stay_alone import check_no_host_is_alone, note_alone
-
-
-@pytest.fixture
-def backend():
-    return "postgresql"
-
-
-@pytest.fixture
-def store(database_url):
-    store = SqlHostStore(database_url, 2.0)
-    yield store
-    store.close()
 
 
 def test_others_do_not_start_beside_a_host_that_expects_to_be_the_only_one(database, store):
@@ -29,7 +18,8 @@ def test_others_do_not_start_beside_a_host_that_expects_to_be_the_only_one(datab
         check_no_host_is_alone(database, "two")
     with pytest.raises(HostNotAlone, match="but 'one' uses the database too"):
         note_alone(database, "two", release="1.0", workers=2)
-    assert [host.host for host in store.hosts()] == ["one"]
+    with database.read() as session:
+        assert [row.host for row in hosts_of(session)] == ["one"]
     assert store.unacknowledged(1) == []
 
 
@@ -39,3 +29,55 @@ def test_a_host_does_not_begin_to_be_alone_beside_one_with_a_lease(database, sto
 
     with pytest.raises(HostNotAlone, match="'one'"):
         note_alone(database, "two", release="1.0", workers=2)
+
+
+@pytest.fixture
+def waits(database):
+    """Notes that ``one`` is alone; how long it waited for leases, in seconds."""
+
+    def note():
+        waited = []
+        note_alone(database, "one", release="1.0", workers=2, wait=waited.append)
+        return waited
+
+    return note
+
+
+def test_a_host_that_had_a_lease_is_alone_when_that_is_over(waits, store):
+    store.present(Presence("one", 1, "1.0", 2), "live", 10**10)
+
+    assert waits() == [10.0]
+    assert waits() == []
+    with pytest.raises(HostReplaced):
+        store.present(Presence("one", 1, "1.0", 2), "live", 10**10)
+
+
+def test_it_waits_again_where_it_was_killed_while_it_waited(database, waits, store):
+    store.present(Presence("one", 1, "1.0", 2), "live", 10**10)
+
+    def kill(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        note_alone(database, "one", release="1.0", workers=2, wait=kill)
+
+    assert waits() == [10.0]
+    assert waits() == []
+
+
+def test_it_waits_for_no_lease_that_was_over_long_ago(database, waits, store):
+    store.present(Presence("one", 1, "1.0", 2), "live", 10**10)
+    with database.write() as session:
+        session.execute(text("UPDATE hosts SET expires = expires - interval '21 seconds'"))
+
+    assert waits() == []
+
+
+def test_the_row_of_a_host_with_a_lease_stays_where_its_name_is_used_beside_others(waits, store):
+    for name in ("one", "two"):
+        store.present(Presence(name, 1, "1.0", 2), "live", 10**10)
+
+    with pytest.raises(HostNotAlone, match="'two'"):
+        waits()
+
+    assert store.find("one").state == "live"

@@ -1,17 +1,9 @@
 """What the doctor says of hosts that share a database."""
 
-import pytest
-
 from registry.blobs.local import LocalBlobStore
 from registry.doctor.findings import Installation
 from registry.doctor.hosts import check_hosts
-from registry.hosts.sql_store import SqlHostStore
 from registry.hosts.store import Presence
-
-
-@pytest.fixture
-def backend():
-    return "postgresql"
 
 
 def findings(database, tmp_path):
@@ -19,12 +11,10 @@ def findings(database, tmp_path):
     return [(found.result, found.message, found.place) for found in check_hosts(installation)]
 
 
-def test_a_lost_host_is_a_warning(database, database_url, tmp_path):
-    store = SqlHostStore(database_url, 2.0)
+def test_a_lost_host_is_a_warning(database, store, tmp_path):
     store.present(Presence("one", 1, "1.0", 2), "live", 10**10)
     assert findings(database, tmp_path) == [("ok", "1 use the database", "")]
 
     store.present(Presence("two", 2, "1.0", 2), "live", 0)
-    store.close()
 
     assert findings(database, tmp_path) == [("warning", "a host was not seen for a lease", "two")]

@@ -11,25 +11,12 @@ import pytest
 from benchmarks.simulated_hosts import SimulatedHost
 from registry.hosts.driving import complete
 from registry.hosts.protocol import WAIT
-from registry.hosts.sql_store import SqlHostStore
 from tests.integration.hosts.changing import SECOND, promoter
 
 ROOT = Path(__file__).parents[3]
 CALLS = "connect,sendto,recvfrom,poll"
 
 pytestmark = pytest.mark.usefixtures("traced")
-
-
-@pytest.fixture
-def backend():
-    return "postgresql"
-
-
-@pytest.fixture
-def store(database_url):
-    store = SqlHostStore(database_url, 2.0)
-    yield store
-    store.close()
 
 
 def joined(store):

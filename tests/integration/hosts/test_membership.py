@@ -3,12 +3,14 @@
 import time
 
 import pytest
+from sqlalchemy import text
 
 from registry.hosts.sql_store import SqlHostStore
 from registry.hosts.store import Presence
 from registry.live.counter import Counter
 from registry.live.lease import Lease
 from registry.live.membership import Membership
+from registry.live.sharing import url_of
 from registry.storage.history import record
 from tests.processes import wait_for
 
@@ -16,18 +18,11 @@ LEASE_SECONDS = 2
 
 
 @pytest.fixture
-def backend():
-    return "postgresql"
-
-
-@pytest.fixture
-def store(database, database_url):
+def store(database, store):
     """Of a registry in which something has happened."""
     with database.write() as session:
         record(session, "model_created", actor="ann")
-    store = SqlHostStore(database_url, 2.0)
-    yield store
-    store.close()
+    return store
 
 
 class Loading:
@@ -130,3 +125,37 @@ def test_a_host_whose_name_another_one_took_answers_no_more(database_url, store,
     wait_for(worker.lease.is_over, 2 * LEASE_SECONDS)
     worker.close()
     assert store.find("one").incarnation == 77
+
+
+def restore(database, store):
+    """Lose the last event, as by a restore, and record another one in its place."""
+    with database.write(announce=False) as session:
+        lost = session.execute(
+            text("DELETE FROM history WHERE seq = :seq RETURNING seq, previous_hash"),
+            {"seq": store.head()},
+        ).one()
+        before = {"seq": lost.seq - 1, "hash": lost.previous_hash}
+        session.execute(text("UPDATE history_head SET seq = :seq, hash = :hash"), before)
+        session.expire_all()
+        record(session, "model_archived", actor="bob")
+
+
+@pytest.mark.parametrize("earlier_row", [False, True])
+def test_a_host_joins_again_where_its_last_event_is_not_in_the_history_any_more(
+    database, store, tmp_path, caplog, earlier_row
+):
+    worker = Worker(url_of(database), tmp_path)
+    wait_for(lambda: store.find("one") is not None and store.find("one").acknowledged == 1)
+    before, counter = store.find("one"), worker.counter.value
+
+    restore(database, store)
+    if earlier_row:
+        with database.write(announce=False) as session:
+            session.execute(text("UPDATE hosts SET incarnation = 5, acked_seq = 0"))
+    store.notify()
+
+    wait_for(lambda: "the database was restored" in caplog.text)
+    wait_for(lambda: not worker.lease.is_over() and store.find("one").acknowledged == 1, 30)
+    assert store.find("one").incarnation not in {before.incarnation, 5}
+    assert worker.counter.value > counter
+    worker.close()

@@ -6,10 +6,10 @@ from api.repeated_warnings import RepeatedWarning
 
 
 def test_repetitions_are_counted_and_logged_every_ten_seconds(caplog):
-    now = 0.0
-    warning = RepeatedWarning(logging.getLogger("api.problems"), clock=lambda: now)
+    times = (0.0, 1.0, 9.9, 10.0, 11.0, 300.0, 311.0)
+    warning = RepeatedWarning(logging.getLogger("api.problems"), clock=iter(times).__next__)
 
-    for now in (0.0, 1.0, 9.9, 10.0, 11.0, 300.0, 311.0):  # noqa: B007 - the clock returns it
+    for _ in times:
         warning.log("LeaseOver: not confirmed")
 
     assert caplog.messages == [

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from registry.errors import Unavailable
+from registry.errors import HistoryReplaced, Unavailable
 from registry.hosts.promoter import Promoter, Silences
 from registry.hosts.protocol import Steps
 from registry.hosts.renewer import Renewer
-from registry.hosts.store import HostAnswer, HostStanding, HostState, Presence, Seen
+from registry.hosts.store import Event, HostAnswer, HostStanding, HostState, Presence, Seen
 from tests.unit.registry.hosts.simulated_database import SimulatedDatabase
 from tests.unit.registry.hosts.simulated_hosts import Faults
 
@@ -34,7 +34,7 @@ class _Beats(Renewer):
 
     def _read_part(self) -> None:
         self.seen = self._read()
-        self.moved = self.seen.seq != self._seq
+        self.moved = self.seen.last != self._acknowledged
         self._workers.prepare(self.seen.asked)
         self._workers.release(self.seen.preparing)
 
@@ -54,8 +54,8 @@ class _Beats(Renewer):
 
     def _acknowledge_part(self) -> None:
         if self.moved and self._clock() >= self._silent_until:
-            self._store.acknowledge(self._me, self.seen.seq)
-            self._seq = self.seen.seq
+            self._store.acknowledge(self._me, self.seen.last.seq)
+            self._acknowledged = self.seen.last
             self._published = self._lease
 
 
@@ -88,7 +88,7 @@ class CountsAtTheEnd(_Beats):
 
 
 class JoinsUnasked(_Beats):
-    """Renews a lease that is over before it has answered what it is asked."""
+    """Renews a lease that is over before it has answered for the versions that it is to load."""
 
     def _may_go_on(self) -> bool:
         return not self._is_over() or self._workers.are_loaded()
@@ -107,6 +107,31 @@ class AnswersWhileItJoins(_Beats):
     def _extend_part(self) -> None:
         if self._may_join:
             self._page.valid_until = self._end_of_lease(self.began)
+
+
+class ComparesNumbers(Renewer):
+    """Notices that the database was restored only while the history is shorter than before."""
+
+    def _read(self) -> Seen:
+        known = self._acknowledged
+        seen = self._store.read(self._me, None)
+        if known is None:
+            return seen
+        if seen.last.seq < known.seq:
+            self._page.valid_until = 0
+            raise HistoryReplaced(seen.last.seq, known.seq)
+        return seen._replace(last=known) if seen.last.seq == known.seq else seen
+
+
+class KeepsItsRow(Renewer):
+    """Goes on as the same incarnation where the database was restored."""
+
+    def _read(self) -> Seen:
+        try:
+            return super()._read()
+        except HistoryReplaced:
+            self._acknowledged = None
+            return super()._read()
 
 
 class LeasesInFull(Renewer):
@@ -286,8 +311,8 @@ class AsksWhoWasThere(SimulatedDatabase):
         self.there[id_] = {name for name, row in self.hosts.items() if row.state == "live"}
         return id_
 
-    def read(self, me: Presence) -> Seen:
-        seen = super().read(me)
+    def read(self, me: Presence, known: Event | None) -> Seen:
+        seen = super().read(me, known)
         asked = tuple(one for one in seen.asked if me.host in self.there[one.promotion])
         return seen._replace(asked=asked)
 
@@ -304,6 +329,8 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "joins before it has answered": (Faults(renewer=JoinsUnasked), {"promote"}),
     "joins before it has loaded": (Faults(renewer=JoinsUnloaded), {"promote"}),
     "answers while it joins": (Faults(renewer=AnswersWhileItJoins), {"promote", "stop"}),
+    "compares numbers only": (Faults(renewer=ComparesNumbers), {"restore"}),
+    "keeps its row": (Faults(renewer=KeepsItsRow), {"restore"}),
     "leases in full": (Faults(renewer=LeasesInFull), NONE),
     "leaves before it ends": (Faults(renewer=LeavesBeforeItEnds), {"leave"}),
     "leaves for another machine": (

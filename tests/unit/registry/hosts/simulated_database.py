@@ -14,6 +14,7 @@ from registry.errors import (
 from registry.hosts.promoter import faults_of
 from registry.hosts.store import (
     Asked,
+    Event,
     HostAnswer,
     HostStanding,
     HostState,
@@ -40,11 +41,15 @@ class PromotionRow:
 
 
 class SimulatedDatabase:
-    """``clock`` is the database's own; ``live[seq]`` the version that is live after that event."""
+    """``clock`` is the database's own; ``live[seq]`` the version that is live after that event,
+    whose hash is ``hashes[seq]``."""
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
         self.live = [0]
+        self.hashes = ["0"]
+        self.fresh_hashes = map(str, count(1))
+        self.fresh_promotions = count(1)
         self.hosts: dict[str, HostRow] = {}
         self.promotions: dict[int, PromotionRow] = {}
         self.beats = count(1)
@@ -63,22 +68,24 @@ class SimulatedDatabase:
         row.state, row.lease, row.beat = state, lease, next(self.beats)
         row.expires = self.clock() + lease
 
-    def read(self, me: Presence) -> Seen:
+    def read(self, me: Presence, known: Event | None) -> Seen:
         asked = [
             Asked(id_, "model", row.number)
             for id_, row in self._preparing()
             if (me.host, me.incarnation) not in row.answers
         ]
-        return Seen(self.head(), tuple(asked), frozenset(id_ for id_, _ in self._preparing()))
+        preparing = frozenset(id_ for id_, _ in self._preparing())
+        follows = known is None or self.contains(known)
+        return Seen(self.last(), tuple(asked), preparing, follows=follows)
 
     def acknowledge(self, me: Presence, seq: int) -> None:
         row = self.hosts.get(me.host)
         if row is not None and row.incarnation == me.incarnation:
-            row.acknowledged = seq
+            row.acknowledged = max(row.acknowledged, seq)
 
     def answer(self, promotion: int, me: Presence, fault: str | None) -> None:
-        row = self.promotions[promotion]
-        if row.state == "preparing":
+        row = self.promotions.get(promotion)
+        if row is not None and row.state == "preparing":
             row.answers[me.host, me.incarnation] = fault
 
     def forget_lost(self) -> None:
@@ -91,12 +98,12 @@ class SimulatedDatabase:
 
     def ask(self, model: str, number: int, host: str, incarnation: int) -> int:
         assert model == "model"
-        id_ = len(self.promotions) + 1
+        id_ = next(self.fresh_promotions)
         self.promotions[id_] = PromotionRow(number, answers={(host, incarnation): None})
         return id_
 
     def answers(self, promotion: int) -> list[HostAnswer]:
-        found = self.promotions[promotion].answers
+        found = self.promotions[promotion].answers if promotion in self.promotions else {}
         given = []
         for host in self.hosts:
             row = self._standing(host)
@@ -115,26 +122,46 @@ class SimulatedDatabase:
     def head(self) -> int:
         return len(self.live) - 1
 
+    def last(self) -> Event:
+        return Event(self.head(), self.hashes[-1])
+
+    def contains(self, event: Event) -> bool:
+        return event.seq <= self.head() and self.hashes[event.seq] == event.hash
+
     def unacknowledged(self, seq: int) -> list[HostStanding]:
         return [self._standing(host) for host, row in self.hosts.items() if row.acknowledged < seq]
 
     def notify(self) -> None:
         """Nobody is woken: the protocol must not depend on it."""
 
-    def change(self, number: int) -> int:
+    def change(self, number: int) -> Event:
         """Commit a change that needs no preparation, such as a rollback; its event."""
         self.live.append(number)
-        return self.head()
+        self.hashes.append(next(self.fresh_hashes))
+        return self.last()
 
-    def promote(self, promotion: int) -> int:
+    def promote(self, promotion: int) -> Event:
         """Commit a promotion; its event."""
-        row = self.promotions[promotion]
-        if row.state != "preparing":
+        row = self.promotions.get(promotion)
+        if row is None or row.state != "preparing":
             raise PromotionAbandoned
         if faults := faults_of(self.answers(promotion)):
             raise VersionNotLoadable("model", row.number, " ".join(faults))
         row.state = "committed"
         return self.change(row.number)
+
+    def restore(self, events: int, rows: str) -> None:
+        """Lose the last ``events``. The ``rows`` of hosts were dumped shortly before (``new``),
+        long before (``old``), or when there were none (``none``)."""
+        for part in (self.live, self.hashes):
+            del part[max(1, len(part) - events) :]
+        self.promotions.clear()
+        if rows == "none":
+            self.hosts.clear()
+        for row in self.hosts.values():
+            row.acknowledged = min(row.acknowledged, self.head())
+            if rows == "old":
+                row.expires -= 100 * row.lease
 
     def forget(self, host: str) -> None:
         del self.hosts[host]
@@ -148,7 +175,7 @@ class SimulatedDatabase:
         return [(id_, row) for id_, row in self.promotions.items() if row.state == "preparing"]
 
     def _end(self, promotion: int, state: str) -> None:
-        if self.promotions[promotion].state == "preparing":
+        if promotion in self.promotions and self.promotions[promotion].state == "preparing":
             self.promotions[promotion].state = state
 
     def _standing(self, host: str) -> HostStanding:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from registry.errors import (
+    HistoryReplaced,
     HostReplaced,
     PromotionAbandoned,
     Unavailable,
@@ -14,7 +15,7 @@ from registry.errors import (
 from registry.hosts.promoter import Promoter, Silences
 from registry.hosts.protocol import WAIT
 from registry.hosts.renewer import Renewer, answer_asked
-from registry.hosts.store import Asked, Presence
+from registry.hosts.store import Asked, Event, Presence
 from tests.unit.registry.hosts.simulated_database import Line, SimulatedDatabase
 
 LEASE = 2100
@@ -23,6 +24,7 @@ RATE = 21
 PATIENCE = 3 * LEASE
 
 Process = Iterator[str]
+NOTHING = Event(-1, "")
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Worker:
     """What one worker of a host has read: the counter before, and the last event."""
 
     counter: int = -1
-    seq: int = -1
+    event: Event = NOTHING
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Machine:
         self.loading: Process | None = None
         self.beside: list[Process] = []
         self.tried = {0}
-        self.read_seq = 0
+        self.read = world.database.last()
         self.at = WAIT
         self.incarnations: set[int] = set()
         self.is_on = True
@@ -103,7 +105,7 @@ class Machine:
         for one in asked:
             if one.promotion not in self.preparing:
                 self.preparing.add(one.promotion)
-                self.processes.append(self._answering(one))
+                self.processes.append(self._answering(self.me, one))
                 self.beside.append(self.processes[-1])
 
     def release(self, preparing: frozenset[int]) -> None:
@@ -113,7 +115,7 @@ class Machine:
         worker = self.workers[0]
         if worker.counter != self.page.counter:
             self.refresh(worker)
-        number = self.world.database.live[worker.seq]
+        number = self.world.numbers_of[worker.event]
         if number in self.tried:
             return True
         if self.loading not in self.processes:
@@ -129,7 +131,7 @@ class Machine:
 
     def refresh(self, worker: Worker) -> None:
         counter = self.page.counter
-        worker.seq, worker.counter = self.line.head(), counter
+        worker.event, worker.counter = self.line.last(), counter
 
     def load(self, _: str, number: int) -> str | None:
         self.tried.add(number)
@@ -151,9 +153,15 @@ class Machine:
         if self.page.boot != self.boot and not self.world.faults.page_outlives_boot:
             self.page.valid_until = self.page.incarnation = 0
         self.page.boot = self.boot
+        self.promoter = self._promoter()
+        self.make_renewer()
+        self.renewing = self._renewing()
+
+    def make_renewer(self) -> None:
+        """Begin another incarnation."""
         self.me = Presence(self.name, next(self.world.incarnations), "1.0", 2)
         self.incarnations.add(self.me.incarnation)
-        self.promoter = self._promoter()
+        self.preparing.clear()
         self.renewer = self.world.faults.renewer(
             self.line,
             self.me,
@@ -162,7 +170,6 @@ class Machine:
             workers=self,
             lease=self.lease,
         )
-        self.renewing = self._renewing()
 
     def end_process(self) -> None:
         """Kill the worker that renews; what it was doing besides ends with it."""
@@ -193,7 +200,7 @@ class Machine:
         if renews:
             self.at = name or WAIT
             if at == "read":
-                self.read_seq = self.world.database.head()
+                self.read = self.world.database.last()
             if was_over and not self.is_over():
                 self._check_is_loaded()
         if name is None and renews:
@@ -210,7 +217,9 @@ class Machine:
         self.step(process, fate)
 
     def _check_is_loaded(self) -> None:
-        live = self.world.database.live[self.read_seq :]
+        if not self.world.database.contains(self.read):
+            return  # of a history that was lost since
+        live = self.world.database.live[self.read.seq :]
         if not self.tried.intersection(live):
             raise AssertionError(f"host {self.name} joined before it had loaded what is live")
 
@@ -232,11 +241,14 @@ class Machine:
                 pass
             except HostReplaced:
                 return
+            except HistoryReplaced:
+                self.make_renewer()
+                entered = False
             yield WAIT
 
-    def _answering(self, asked: Asked) -> Process:
+    def _answering(self, me: Presence, asked: Asked) -> Process:
         try:
-            yield from answer_asked(self.line, self.me, asked, self.load)
+            yield from answer_asked(self.line, me, asked, self.load)
         except Unavailable:
             self.preparing.discard(asked.promotion)
 
@@ -265,20 +277,20 @@ class Machine:
         except (Unavailable, VersionNotLoadable, PromotionAbandoned):
             return
 
-    def _promote(self, promotion: int, number: int) -> int:
-        seq = self.world.database.promote(promotion)
+    def _promote(self, promotion: int, number: int) -> Event:
+        event = self.world.database.promote(promotion)
         for machine in self.world.machines:
             if not machine.is_over() and machine.is_there() and machine.is_unable(number):
                 raise AssertionError(f"promoted although host {machine.name} cannot load it")
-        return seq
+        return event
 
-    def _committing(self, commit: Callable[[], int]) -> Process:
+    def _committing(self, commit: Callable[[], Event]) -> Process:
         if hasattr(self.promoter, "look"):  # some mutants look too early
             yield "look"
             self.promoter.look()
         yield "commit"
-        seq = commit()
-        self.world.unanswered.append(seq)
+        event = commit()
+        self.world.committed(event)
         yield "announce"
         self.announce()
         try:
@@ -286,9 +298,9 @@ class Machine:
         except Unavailable:
             return
         yield "reply"
-        self.world.answer(seq, unconfirmed)
+        self.world.answer(event, unconfirmed)
 
-    def replaying(self, seq: int) -> Process:
+    def replaying(self, event: Event) -> Process:
         """A client repeats a request whose first process may have died after the commit."""
         yield "announce"
         self.announce()
@@ -299,7 +311,7 @@ class Machine:
             except Unavailable:
                 return
         yield "reply"
-        self.world.answer(seq, unconfirmed)
+        self.world.answer(event, unconfirmed)
 
     def requesting(self, worker: Worker) -> Process:
         """A prediction. It looks at the lease, then at the counter."""
@@ -322,7 +334,7 @@ class Machine:
                 self.refresh(worker)
             except Unavailable:
                 return
-        self.world.check(self, worker.seq, over=over, answered=answered)
+        self.world.check(self, worker.event, over=over, answered=answered)
 
 
 class World:
@@ -337,16 +349,39 @@ class World:
         self.numbers = count(1)
         self.machines: list[Machine] = []
         self.unable: dict[int, frozenset[str]] = {}
-        self.unanswered: list[int] = []
-        self.answered: list[tuple[int, tuple[str, ...]]] = []
+        self.numbers_of = {self.database.last(): 0}
+        """The version that was live after each event, also of histories that were lost."""
+        self.ends: dict[Event, int] = {}
+        """After which event the history goes on differently that had this event."""
+        self.unanswered: list[Event] = []
+        self.answered: list[tuple[Event, tuple[str, ...]]] = []
 
-    def answer(self, seq: int, unconfirmed: tuple[str, ...]) -> None:
-        self.answered.append((seq, unconfirmed))
+    def committed(self, event: Event) -> None:
+        self.numbers_of[event] = self.database.live[-1]
+        self.unanswered.append(event)
 
-    def check(self, machine: Machine, seq: int, *, over: bool, answered: int | None = None) -> None:
+    def answer(self, event: Event, unconfirmed: tuple[str, ...]) -> None:
+        self.answered.append((event, unconfirmed))
+
+    def restore(self, events: int, rows: str) -> None:
+        """Lose the last ``events``; nobody expects any more that they hold."""
+        self.database.restore(events, rows)
+        kept = self.database.contains
+        for event in self.numbers_of:
+            if not kept(event):
+                last = self.ends.get(event, event.seq)
+                self.ends[event] = min(last, self.database.head())
+        self.unanswered = [event for event in self.unanswered if kept(event)]
+
+    def check(
+        self, machine: Machine, event: Event, *, over: bool, answered: int | None = None
+    ) -> None:
         """Check a reply to a request that began when so many changes had been answered."""
+        seq = self.ends.get(event, event.seq)
         for changed, unconfirmed in self.answered[:answered]:
-            if seq < changed and not (over and machine.name in unconfirmed):
+            if seq >= changed.seq or (over and machine.name in unconfirmed):
+                continue
+            if self.database.contains(changed):
                 raise AssertionError(
-                    f"host {machine.name} answered as of event {seq}, {changed} was answered"
+                    f"host {machine.name} answered as of event {seq}, {changed.seq} was answered"
                 )

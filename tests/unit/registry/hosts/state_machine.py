@@ -39,12 +39,17 @@ SPANS = st.sampled_from([1, 24, 96, 210])
 """A lease is 100 of these by a clock of the usual rate."""
 LOST = 440
 """After which a host has expired, also with the longer lease."""
+RESTORED = 216
+"""More than the longer lease by the slowest clock: so long nothing is changed after a restore."""
+RESTORES = st.sampled_from(
+    list(product((1, 2, 3), ("new", "old", "none"), range(16), (0, 1, 2, 3), (False, True)))
+)
 RATES = st.integers(20, 22)
 EVENTS = frozenset(
     {
         *("promote", "request", "replay", "third host", "long lease", "without lease", "fate"),
         *("replace", "stop", "boot", "leave", "move", "forget", "lose", "abandon"),
-        *("set the database's clock", "set a clock"),
+        *("set the database's clock", "set a clock", "restore"),
     }
 )
 """What may happen besides changes, beats, and processes that stand still."""
@@ -208,8 +213,8 @@ class Hosts(RuleBasedStateMachine):
     @precondition(lambda self: self.world.unanswered)
     @rule(start=STARTS, change=ANY)
     def replay(self, start: tuple[int, int], change: int) -> None:
-        seq = self.world.unanswered[-1 - change % len(self.world.unanswered)]
-        self.begin_on(start, lambda machine: machine.replaying(seq))
+        event = self.world.unanswered[-1 - change % len(self.world.unanswered)]
+        self.begin_on(start, lambda machine: machine.replaying(event))
 
     @may("request")
     @rule(start=STARTS, worker=st.integers(0, 1))
@@ -326,6 +331,28 @@ class Hosts(RuleBasedStateMachine):
         if last := len(self.world.database.promotions):
             self.world.database.abandon(last)
 
+    @may("restore")
+    @rule(restore=RESTORES, which=ANY, steps=st.integers(0, 5))
+    def restore(self, restore: tuple[int, str, int, int, bool], which: int, steps: int) -> None:
+        """The database is restored from a dump, while some machines stand still, one of them maybe
+        in a beat. ``changes``: as many are made before those go on."""
+        events, rows, still, changes, goes_on = restore
+        machine = self.machine(which)
+        if any(one.is_on and one.serves for one in self.world.machines):
+            return  # Nobody could tell such a host.
+        if machine.renewing is not None and steps:
+            machine.run(machine.renewing, steps)
+        self.world.restore(events, rows)
+        for _ in range(RESTORED // 24):
+            for bit, other in enumerate(self.world.machines):
+                if not still & 1 << bit:
+                    self.beat(other)
+            self.world.now += 24
+        for _ in range(changes):
+            self.change_to_the_end((which + 1, still), 0)
+        if goes_on and machine.renewing is not None:
+            machine.run(machine.renewing)
+
     @may("set the database's clock")
     @precondition(lambda self: not self.world.database_set_by)
     @rule(back=st.booleans())
@@ -345,4 +372,4 @@ class Hosts(RuleBasedStateMachine):
                 continue
             for worker in machine.workers:
                 if worker.counter == machine.page.counter:
-                    self.world.check(machine, worker.seq, over=over)
+                    self.world.check(machine, worker.event, over=over)

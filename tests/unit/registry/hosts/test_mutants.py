@@ -26,7 +26,7 @@ def detect(mutant: str) -> None:
         run_state_machine_as_test(
             Mutant,
             settings=settings(
-                max_examples=10_000,
+                max_examples=30_000,
                 stateful_step_count=25,
                 derandomize=True,
                 database=None,
