@@ -6,6 +6,7 @@ with Debian's Python 3.11 and its compiler.
 
 import errno
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -148,8 +149,8 @@ def filter_without_namespaces(engine: Engine) -> Path:
     return file
 
 
-def compose_options(service: dict[str, Any]) -> list[str]:
-    """The options of podman for a service of a compose file."""
+def compose_options(service: dict[str, Any], folder: Path) -> list[str]:
+    """The options of podman for a service of a compose file, whose own folder is ``folder``."""
     options = [f"--shm-size={service['shm_size']}"]
     options += ["--read-only", "--read-only-tmpfs=false"] if service["read_only"] else []
     options += [f"--tmpfs={place}" for place in service["tmpfs"]]
@@ -158,11 +159,15 @@ def compose_options(service: dict[str, Any]) -> list[str]:
         f"--security-opt={value.removesuffix(':true')}" for value in service["security_opt"]
     ]
     options += [f"--env={name}={value}" for name, value in service["environment"].items()]
-    return options + [f"--volume={volume}" for volume in service["volumes"]]
+    volumes = [re.sub(r"^\./", f"{folder}/", volume) for volume in service["volumes"]]
+    return options + [f"--volume={volume}" for volume in volumes]
 
 
-def pod_options(pod: dict[str, Any], secrets: dict[str, str]) -> list[str]:
-    """The options of podman for the only container of a pod; ``secrets`` by key."""
+def pod_options(
+    pod: dict[str, Any], secrets: dict[str, str], folder: Path | None = None
+) -> list[str]:
+    """The options of podman for the only container of a pod; ``secrets`` by key. Those that are
+    mounted are written to ``folder``."""
     (container,) = pod["containers"]
     own, shared = container["securityContext"], pod["securityContext"]
     options = [f"--user={shared['runAsUser']}:{shared['runAsGroup']}"]
@@ -171,13 +176,21 @@ def pod_options(pod: dict[str, Any], secrets: dict[str, str]) -> list[str]:
     options += ["--read-only", "--read-only-tmpfs=false"] if own["readOnlyRootFilesystem"] else []
     options += [] if own["allowPrivilegeEscalation"] else ["--security-opt=no-new-privileges"]
     for variable in container["env"]:
-        source = variable.get("valueFrom", {}).get("secretKeyRef")
-        value = variable["value"] if source is None else secrets[source["key"]]
+        source = variable.get("valueFrom", {})
+        if "fieldRef" in source:  # the name of the pod, which the caller knows
+            continue
+        value = secrets[source["secretKeyRef"]["key"]] if source else variable["value"]
         options.append(f"--env={variable['name']}={value}")
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     for mount in container["volumeMounts"]:
         volume, place = volumes[mount["name"]], mount["mountPath"]
-        if "emptyDir" in volume:
+        if "secret" in volume and folder is not None:
+            (item,) = volume["secret"]["items"]
+            file = folder / item["path"]
+            file.write_text(secrets[item["key"]])
+            file.chmod(0o644)
+            options.append(f"--volume={file}:{place}:ro")
+        elif "emptyDir" in volume:
             options.append(f"--mount=type=tmpfs,destination={place},tmpfs-mode=1777")
         else:
             options.append(f"--volume={mount['name']}:{place}")

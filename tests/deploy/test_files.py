@@ -15,7 +15,7 @@ import yaml
 
 from cli.server import GRACE_SECONDS, STOP_SECONDS
 from config import ClientSettings, Settings
-from tests.deploy.machine import DEPLOY, HOST, ROOT
+from tests.deploy.machine import DEPLOY, HOST
 from tests.system.real_server import BIN
 
 NGINX = (DEPLOY / "nginx" / "hotswap.conf").read_text()
@@ -31,6 +31,7 @@ PODS = {
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
 MANY_HOSTS = yaml.safe_load((DEPLOY / "docker" / "many-hosts.yaml").read_text())
 FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+SECRET = r"(?:secretKeyRef': {'name'|secretName'): '([\w-]+)'"
 FORM_MEGABYTES = 4
 """Metadata in the form of an upload (docs/access-and-limits.md)."""
 
@@ -125,44 +126,6 @@ def test_hadolint_finds_a_fault(tmp_path: Path) -> None:
     assert {"DL3006", "DL3003"} <= set(re.findall(r"DL\d+", checked.stdout))
 
 
-@pytest.mark.parametrize(
-    ("file", "name", "upstream"),
-    [(COMPOSE, "hotswap", "upstream.conf"), (MANY_HOSTS, "hotswap-1", "upstream-hosts.conf")],
-)
-def test_the_image_is_built_from_files_that_exist(
-    file: dict[str, Any], name: str, upstream: str
-) -> None:
-    service = file["services"][name]["build"]
-    dockerfile = DEPLOY / "docker" / service["context"] / service["dockerfile"]
-    kept = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
-
-    assert dockerfile.resolve() == DEPLOY / "docker" / "Dockerfile"
-    assert [name for name in kept if name[0] == "!" and not (ROOT / name[1:]).exists()] == []
-    mounted = [volume.split(":")[0] for volume in file["services"]["nginx"]["volumes"]]
-    found = [(DEPLOY / "docker" / place).resolve() for place in mounted[:2]]
-    assert found == [DEPLOY / "nginx" / "hotswap.conf", DEPLOY / "nginx" / upstream]
-
-
-def test_nginx_passes_requests_to_every_host_of_the_compose_file() -> None:
-    upstream = (DEPLOY / "nginx" / "upstream-hosts.conf").read_text()
-    hosts = {name for name in MANY_HOSTS["services"] if name.startswith("hotswap")}
-
-    assert set(re.findall(rf"server ([\w-]+):{Settings().port}", upstream)) == hosts
-    assert hosts == {MANY_HOSTS["services"][name]["hostname"] for name in hosts}
-    assert hosts <= MANY_HOSTS["services"]["nginx"]["depends_on"].keys()
-
-
-def test_each_host_of_the_compose_file_has_a_data_directory_of_its_own() -> None:
-    volumes = [
-        service["volumes"]
-        for name, service in MANY_HOSTS["services"].items()
-        if name.startswith("hotswap")
-    ]
-
-    assert len({volume for (volume,) in volumes}) == len(volumes) == 3
-    assert {volume.partition(":")[0] for (volume,) in volumes} < MANY_HOSTS["volumes"].keys()
-
-
 @pytest.mark.parametrize("version", ["1.30", "1.34", "1.37"])
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_each_manifest_fits_the_schemas_of_kubernetes(name: str, version: str) -> None:
@@ -202,6 +165,34 @@ def test_references_between_manifests_resolve(folder: str) -> None:
     assert [probe["path"] for probe in probes] == ["/livez", "/livez", "/readyz"]
 
 
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_mounts_each_of_its_volumes(name: str) -> None:
+    spec = PODS[name]["spec"]
+    (container,) = spec["containers"]
+    mounted = [mount["name"] for mount in container["volumeMounts"]]
+
+    assert sorted(mounted) == sorted(volume["name"] for volume in spec["volumes"])
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_sets_only_variables_that_something_reads(name: str) -> None:
+    (container,) = PODS[name]["spec"]["containers"]
+    set_here = {variable["name"] for variable in container["env"]}
+
+    assert set_here <= settings_of(Settings) | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_no_image_is_named_without_its_version() -> None:
+    built = COMPOSE["services"]["hotswap"]["image"]
+    files = (COMPOSE, MANY_HOSTS)
+    named = [service["image"] for file in files for service in file["services"].values()]
+    named += [pod["spec"]["containers"][0]["image"] for pod in PODS.values()]
+    versions = {image: image.partition(":")[2] for image in named if image != built}
+
+    assert len(versions) == 4
+    assert all(re.fullmatch(r"\d+(\.\d+)*", version) for version in versions.values()), versions
+
+
 def test_the_script_of_heroku_is_valid_shell() -> None:
     script = DEPLOY / "heroku" / "post_compile"
 
@@ -213,6 +204,8 @@ def test_the_page_of_kubernetes_creates_every_secret_that_the_pods_read() -> Non
     page = (DEPLOY / "kubernetes" / "README.md").read_text()
     created = [set(re.findall(r"--from-literal=([\w-]+)", part)) for part in page.split("\n## ")]
 
+    names = {name for pod in PODS.values() for name in re.findall(SECRET, str(pod))}
+    assert set(re.findall(r"create secret generic (\S+)", page)) == names
     assert [secrets_of(pod) for pod in (PODS["deployment"], PODS["many-hosts/deployment"])] == [
         keys for keys in created if keys
     ]
@@ -232,3 +225,4 @@ def test_a_rolling_update_ends_no_pod_before_another_one_is_ready() -> None:
 
     assert spec["replicas"] == 3
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert MANIFESTS["many-hosts/poddisruptionbudget"]["spec"]["maxUnavailable"] == 1

@@ -144,3 +144,19 @@ def test_one_machine_is_upgraded_after_the_other_under_load(
                 lambda place=place: log(place.host),
             )
             place.host.ready(place.url, lambda place=place: log(place.host))
+
+
+def test_a_machine_that_is_stopped_is_not_waited_for(places: tuple[Place, ...]) -> None:
+    first, second = places
+    target = Target(first.url, ADMIN_TOKEN, "left")
+    numbers = [upload(target, "left", constant_model(value)) for value in (1.0, 2.0)]
+
+    second.host.run("systemctl", "stop", "hotswap.socket", "hotswap")
+
+    began = time.monotonic()
+    for number in numbers:
+        target.post(f"/models/left/{number}/promote")
+    assert time.monotonic() - began < LEASE_SECONDS / 2
+    properties = ("--property=Result", "--property=ExecMainStatus")
+    ended = second.host.run("systemctl", "show", *properties, "hotswap").split()
+    assert ended == ["Result=success", "ExecMainStatus=0"]
