@@ -4,6 +4,8 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without cached byte code, each process that a test starts would compile the package again.
 COMPILED := PYTHONDONTWRITEBYTECODE=
+RUFF := $(BIN)/ruff check . && $(BIN)/ruff format --check .
+TYPES := $(BIN)/mypy && $(BIN)/lint-imports
 
 .DEFAULT_GOAL := help
 .PHONY: help serve extras test test-postgresql test-postgresql-rows test-slow browser-programs deploy-programs deploy-check test-faults test-hosts test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-hosts bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
@@ -23,10 +25,15 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Three processes on two cores, since tests wait for their servers; each further process collects the
 # tests again and starts another PostgreSQL. In the order of the folders the long tests do not come
-# last. What the tests write is in memory: on a disk they would wait for each transaction.
-test: lint ## Run linters, types, import rules and the tests
-	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --one-server \
-		--in-memory -m "not slow"
+# last. What the tests write is in memory: on a disk they would wait for each transaction. Types and
+# import rules are checked beside the tests: alone they would leave a core idle for half a minute.
+test: .venv/test ## Run linters, types, import rules and the tests
+	$(RUFF)
+	@mkdir -p build
+	@( $(TYPES) ) > build/types.txt 2>&1 & types=$$!; \
+		$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --one-server \
+		--in-memory -m "not slow"; tests=$$?; \
+		wait $$types; types=$$?; cat build/types.txt; exit $$(( tests | types ))
 
 # What make test runs on SQLite only, because it is about something else. What concerns the database runs
 # on both there.
@@ -147,10 +154,8 @@ simulate-guards: .venv/test ## Simulate the guards of rollouts: false alarms and
 	$(BIN)/python -m benchmarks.guards $(GUARDS)
 
 lint: .venv/test ## Run linters, types and import rules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(RUFF)
+	$(TYPES)
 
 lock: .venv/test ## Update the lock files requirements*.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -18,9 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def kills(request: pytest.FixtureRequest) -> int:
+def kills(long_faults: bool) -> int:
     """How many times a keeper is killed; ``make test-faults`` does it more often."""
-    return 20 if request.config.getoption("--long-faults", default=False) else 8
+    return 20 if long_faults else 8
 
 
 @pytest.fixture(scope="session")

@@ -121,9 +121,11 @@ class Generations:
 
 
 @contextmanager
-def generations(data: Path, *, unix: bool, watch: bool = False) -> Iterator[Generations]:
-    """A service on ``data``, and those that replace it; ``watch``: with a keeper. The block begins
-    when it is ready."""
+def generations(
+    data: Path, *, unix: bool, watch: bool = False, **settings: str
+) -> Iterator[Generations]:
+    """A service on ``data`` with ``settings``, and those that replace it; ``watch``: with a keeper.
+    The block begins when it is ready."""
     with tempfile.TemporaryDirectory() as folder:  # a path that fits a socket's address
         path, port = Path(folder) / "http.sock", free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOTSWAP_")}
@@ -132,6 +134,7 @@ def generations(data: Path, *, unix: bool, watch: bool = False) -> Iterator[Gene
             "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
             "HOTSWAP_WATCH": "1" if watch else "0",
             **({"HOTSWAP_UDS": str(path)} if unix else {"HOTSWAP_PORT": str(port)}),
+            **settings,
         }
         target = (
             UnixTarget(str(path), ADMIN_TOKEN)

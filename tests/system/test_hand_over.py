@@ -46,6 +46,11 @@ def service(request: pytest.FixtureRequest, data: Path) -> Iterator[Generations]
 def test_hand_overs_during_promotions_lose_no_requests_and_serve_nothing_stale(
     service: Generations,
 ) -> None:
+    check_hand_overs(service)
+
+
+def check_hand_overs(service: Generations) -> None:
+    """Replace it again and again while versions are promoted."""
     stop, replaced = threading.Event(), list[float]()
 
     def replace() -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def moves(server: Server, rollout: int) -> list[tuple[str, object]]:
 
 
 def test_killed_at_random_moments_they_make_each_move_of_a_rollout_once(
-    tmp_path: Path, kills: int
+    tmp_path: Path, kills: int, tell: Callable[[str], None]
 ) -> None:
     serve: list[str | Path] = [BIN / "hotswap", "serve", "--workers", "1"]
     killed, ended, chance = 0, list[int](), random.Random(7)
@@ -153,3 +153,4 @@ def test_killed_at_random_moments_they_make_each_move_of_a_rollout_once(
                 *(("split_changed", 1), ("split_changed", 2)),
                 *(("promoted", 3), ("rollout_ended", 4)),
             ]
+        tell(f"killed keepers: {killed} kills, {len(ended)} rollouts, {len(statuses):,} requests")

@@ -75,7 +75,7 @@ def test_no_response_is_wrong_while_a_split_changes(server):
         begin(server, "changing", versions=3), server.data, [1, 2, 3], random.Random(15)
     )
 
-    replies = change_under_load(changer, changes=40, connections=8, pause=0.02)
+    replies = change_under_load(changer, changes=20, connections=8, pause=0.02)
 
     predictions = {number: 100.0 * number for number in changer.versions}
     assert wrong(checked(changer, replies, predictions)) == []

@@ -20,9 +20,9 @@ def test_no_reply_fails_or_is_stale_while_an_alias_alternates(server: Server, sp
     replies, moves = swap(
         Target(server.url, server.token, model),
         answers,
-        moves=30,
+        moves=15,
         connections=8,
-        steady=0.5,
+        steady=0.3,
         protocols=PROTOCOLS,
         splits=splits,
     )

@@ -84,7 +84,9 @@ def test_a_promotion_is_told_and_a_changed_byte_is_found(serve):
 
 
 @pytest.mark.slow
-def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_killed(serve, kills):
+def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_killed(
+    serve, kills, tell
+):
     """Kills at random moments, while aliases move; the receiver is down for half of them."""
     chance = random.Random(11)
     with Receiver() as receiver:
@@ -134,6 +136,7 @@ def test_every_event_arrives_although_the_receiver_is_down_and_the_keeper_is_kil
     assert set(ids) == {seq for seq, _ in events} - _before(events)
     assert all(len(found) == 1 for found in ids.values())
     assert max(answers.values()) > 1, "no message was sent twice, so nothing was shown"
+    tell(f"webhooks: {kills} kills, {len(ids)} events, {len(receiver.messages)} messages")
 
 
 def _before(events):

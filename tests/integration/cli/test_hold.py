@@ -40,6 +40,18 @@ def test_a_second_service_is_refused_with_the_process_time_and_address_of_the_fi
     hold.close()
 
 
+def test_a_run_directory_of_another_service_is_named(tmp_path: Path) -> None:
+    hold = Hold.acquire(tmp_path / "one", tmp_path / "run")
+    assert hold is not None
+
+    with pytest.raises(CommandFailed) as refused:
+        Hold.acquire(tmp_path / "two", tmp_path / "run", patience=0)
+
+    assert f"directory {tmp_path / 'run'} (HOTSWAP_RUN) is in use by" in refused.value.message
+    assert "set HOTSWAP_RUN" in refused.value.advice
+    hold.close()
+
+
 def test_looking_for_a_hold_does_not_create_the_directory(
     tmp_path: Path,
 ) -> None:

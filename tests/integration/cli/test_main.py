@@ -57,6 +57,13 @@ def test_each_recipe_command_has_help_with_an_example(verb: str) -> None:
     assert f"Example:\n    hotswap recipe {verb}" in result.stdout
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\x01"])
+def test_a_name_that_no_host_can_have_is_refused_before_a_request(name: str) -> None:
+    result = CliRunner().invoke(main, ["hosts", "forget", name])
+    assert result.exit_code == 2
+    assert "is not a name of a host" in result.stderr
+
+
 def test_help_lists_the_commands_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (

@@ -245,6 +245,7 @@ def test_the_cause_of_its_end_is_known(attempt, name, how):
     assert attempt(name) == {"succeeded": False, "ended": how}
 
 
+@pytest.mark.slow  # a control of this file: it starts a process for each
 def test_unconfined_most_of_these_attempts_succeed(unconfined, secret, listeners):
     """So that what is refused above is refused by the confinement."""
     for name, *arguments in (

@@ -8,6 +8,7 @@ from console.assets import assets
 from tests.integration.api.conftest import ADMIN_TOKEN
 from tests.integration.console.browser import Page
 from tests.integration.console.conftest import Console, ConsoleMaker
+from tests.marks import first_fast
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -30,7 +31,9 @@ POLICY = (
         ({"Sec-Fetch-Site": None}, 403),
     ],
 )
-@pytest.mark.parametrize("path", ["/console/login", "/console/logout", "/console/theme"])
+@pytest.mark.parametrize(
+    "path", first_fast(["/console/login", "/console/logout", "/console/theme"])
+)
 def test_a_change_is_accepted_only_from_a_page_of_the_console(
     console: Console, path: str, headers: dict[str, str | None], status: int
 ) -> None:

@@ -167,7 +167,7 @@ def test_a_write_takes_as_many_statements_in_a_large_registry(worker_of):
 def test_a_rollback_takes_as_many_locked_statements_with_a_long_history(worker_of):
     worker = worker_of(2, 5)
     costs = []
-    for moves in (3, 60):
+    for moves in (3, 30):
         for number in range(moves):
             promoted(worker, number % 3 + 1)
         before = worker.costs.while_writing

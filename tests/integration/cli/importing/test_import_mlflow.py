@@ -25,6 +25,7 @@ from tests.integration.cli.importing.fake_mlflow import (
     write_folder,
 )
 from tests.integration.cli.importing.importing_registry import ImportingRegistry
+from tests.marks import left_to_slow
 
 
 @pytest.fixture
@@ -400,7 +401,7 @@ def test_a_server_that_stops_is_told_and_the_import_continued(
         ("runs:/0123/model", "0123"),
         ("http://[", "no URI"),
         ("file:///x%00", "not below"),
-        ("1/" * 3_000, "not below"),
+        left_to_slow(("1/" * 3_000, "not below")),
         ("x" * 300, "not below"),
     ],
 )
