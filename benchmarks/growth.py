@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -77,8 +77,10 @@ class Subject:
         call(self.writer, "GET", path.format(model=self.model))
 
 
-def measure(small: Size, large: Size, *, rounds: int, uploads: int, port: int) -> list[Figure]:
-    """Fill both registries and measure every figure."""
+def measure(
+    small: Size, large: Size, *, rounds: int, uploads: int, ports: Sequence[int]
+) -> list[Figure]:
+    """Fill both registries and measure every figure, on a port for each."""
     with tempfile.TemporaryDirectory(prefix="hotswap-growth-") as folder:
         filled = []
         for size in (small, large):
@@ -87,16 +89,16 @@ def measure(small: Size, large: Size, *, rounds: int, uploads: int, port: int) -
             fill(data, size, TOKEN)
             _say(f"filled {size} in {time.monotonic() - began:.1f} s")
             filled.append((data, size, _statements_per_load(data)))
-        return _measure_running(filled, rounds, uploads, port)
+        return _measure_running(filled, rounds, uploads, ports)
 
 
 def _measure_running(
-    filled: list[tuple[Path, Size, float]], rounds: int, uploads: int, port: int
+    filled: list[tuple[Path, Size, float]], rounds: int, uploads: int, ports: Sequence[int]
 ) -> list[Figure]:
     (few, small, few_statements), (many, large, many_statements) = filled
     with (
-        running_service(WORKERS, port, few) as one,
-        running_service(WORKERS, port + 1, many) as other,
+        running_service(WORKERS, ports[0], few) as one,
+        running_service(WORKERS, ports[1], many) as other,
         closing(Subject(one, small)) as little,
         closing(Subject(other, large)) as much,
     ):
@@ -193,7 +195,11 @@ def main() -> int:
     small = Size(SMALL_MODELS, arguments.versions, arguments.events)
     large = Size(arguments.models, arguments.versions, arguments.events)
     figures = measure(
-        small, large, rounds=arguments.rounds, uploads=arguments.uploads, port=arguments.port
+        small,
+        large,
+        rounds=arguments.rounds,
+        uploads=arguments.uploads,
+        ports=(arguments.port, arguments.port + 1),
     )
     section = render(small, large, figures)
     print(section)

@@ -24,6 +24,12 @@ def promoted(target: "Target", current: int, other: int) -> Move:  # noqa: ARG00
     return _timed(partial(target.post, f"/models/{target.model}/{other}/promote"))
 
 
+def begun(target: "Target", current: int, other: int) -> Move:  # noqa: ARG001 - as the other moves
+    """Promote ``other``, and end whatever split is active."""
+    path = f"/models/{target.model}/{other}/promote"
+    return _timed(partial(target.call, "POST", path, {"end_split": True}))
+
+
 def _split(target: "Target", current: int, other: int) -> Move:
     """Split the alias over both versions; ``current`` answers all."""
     return _weighted(target, {current: 100, other: 0}, current)

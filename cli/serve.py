@@ -173,7 +173,7 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
         raise CommandFailed(str(error), SAID_NO) from error
     except OSError as error:
         raise CommandFailed(
-            f"{error.filename or settings.data.absolute()} cannot be used: {error.strerror}.",
+            f"{Path(error.filename or settings.data).absolute()} cannot be used: {error.strerror}.",
             SAID_NO,
             advice="Choose other directories with --data or HOTSWAP_DATA, and HOTSWAP_RUN.",
         ) from error

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
-from benchmarks.swap_moves import SPLIT_MOVES, promoted
+from benchmarks.swap_moves import SPLIT_MOVES, begun
 from tests.hosts.hosts import Cluster, Host
 from tests.hosts.record import AnsweredMove, Permission
 
@@ -125,8 +125,8 @@ class Promoter(Operator):
         self._versions = versions
 
     def begin(self) -> None:
-        """Promote the first version."""
-        self._note(promoted, 0, self._versions[0])
+        """Promote the first version, which ends a split that an earlier promoter left."""
+        self._note(begun, 0, self._versions[0])
 
     def work(self) -> Iterator[None]:
         for fresh in cycle(self._versions):

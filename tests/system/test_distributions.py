@@ -219,7 +219,7 @@ def test_a_start_in_an_unwritable_place_names_the_setting(python: Path) -> None:
     port = str(free_port())
     ended = command(python.parent / "hotswap", "serve", "--port", port, cwd=Path("/proc"))
     assert ended.returncode == 1
-    assert "The data directory /proc/artifacts cannot be used" in ended.stderr
+    assert "/proc/artifacts cannot be used" in ended.stderr
     assert "--data or HOTSWAP_DATA" in ended.stderr
 
 

@@ -10,7 +10,8 @@ from benchmarks.growth_report import GOALS
 from registry.reading.queries import Paging, find_version, list_history, list_versions
 from registry.storage.database import Database
 from registry.storage.history import verify
-from tests.system.real_server import ADMIN_TOKEN, free_port
+from tests.seaweedfs import free_ports
+from tests.system.real_server import ADMIN_TOKEN
 
 
 @pytest.mark.slow
@@ -34,7 +35,7 @@ def test_every_figure_is_measured_on_both_registries() -> None:
 
     figures = {
         figure.what: figure
-        for figure in measure(small, large, rounds=2, uploads=1, port=free_port())
+        for figure in measure(small, large, rounds=2, uploads=1, ports=free_ports(2))
     }
 
     assert figures.keys() >= {*GOALS, "start until every worker is ready", "history"}

@@ -174,6 +174,7 @@ def test_a_name_that_no_host_has_is_not_found(make_app, url, name):
     assert len(answer.json["detail"]) < 120
 
 
+@pytest.mark.sqlite
 def test_there_are_no_hosts_on_sqlite(service):
     assert service.admin.get("/hosts").json["items"] == []
     assert service.admin.delete("/hosts/one").status_code == 404
