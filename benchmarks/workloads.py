@@ -39,6 +39,7 @@ class Workload:
 IRIS_ROW = "iris, one row"
 HOUSING_ROW = "housing, one row"
 HOUSING_BATCH = "housing, 1,000 rows, JSON records"
+HOUSING_CSV = "housing, 1,000 rows, CSV"
 HOUSING_ARROW = "housing, 1,000 rows, Arrow"
 HOUSING_TENSORS = "housing, 1,000 rows, binary tensors"
 PROTOCOL_ROWS = {
@@ -54,7 +55,7 @@ PROTOCOL_ROWS = {
 TENSOR_ROWS = PROTOCOL_ROWS["json-tensors"], PROTOCOL_ROWS["tensors"]
 OTHER_FORMS = {
     "inputs": "housing, 1,000 rows, JSON by column",
-    "csv": "housing, 1,000 rows, CSV",
+    "csv": HOUSING_CSV,
     "arrow": HOUSING_ARROW,
     "parquet": "housing, 1,000 rows, Parquet",
     "tensors": HOUSING_TENSORS,
