@@ -52,6 +52,7 @@ from registry.storage.attempts import Attempts
 from registry.storage.database import Database
 from registry.storage.election import Election
 from registry.storage.file_modes import refuse_foreign
+from registry.storage.tables import WITHOUT_RELATED
 
 _KEY = "hotswap"
 
@@ -250,4 +251,4 @@ def _alone(settings: Settings, database: Database) -> dict[str, Task]:
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:
-    return served_version(find_usable_version(session, model, reference))
+    return served_version(find_usable_version(session, model, reference, WITHOUT_RELATED))

@@ -11,7 +11,7 @@ from registry.gates.inputs import Candidate, GateInputs
 from registry.gates.policies import check_task, merged
 from registry.live.snapshot import served_version
 from registry.reading.queries import current_holdout
-from registry.storage.tables import AliasRow, HoldoutRow, PolicyRow, VersionRow
+from registry.storage.tables import WITHOUT_RELATED, AliasRow, HoldoutRow, PolicyRow, VersionRow
 
 
 def read_gate_inputs(
@@ -29,6 +29,7 @@ def read_gate_inputs(
             (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number),
         )
         .where(AliasRow.model == version.model, AliasRow.name == alias)
+        .options(*WITHOUT_RELATED)
     )
     policy = session.get(PolicyRow, version.model, populate_existing=True)
     holdout = current_holdout(session, version.model)

@@ -41,7 +41,7 @@ from registry.reading.splits import weights_of
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.idempotency import store_answer, stored_answer
-from registry.storage.tables import AliasRow, ModelRow, VersionRow
+from registry.storage.tables import WITHOUT_RELATED, AliasRow, ModelRow, VersionRow
 
 EvaluateGates = Callable[[GateInputs], Sequence[GateResult]]
 """Raises Unavailable where the gates cannot be evaluated at present."""
@@ -85,7 +85,9 @@ def promote(
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
         _check_alias_is_free(session, model, request.alias)
-        version = find_ready_version(session, model, reference if number is None else str(number))
+        version = find_ready_version(
+            session, model, reference if number is None else str(number), WITHOUT_RELATED
+        )
         _check_split(session, version, request)
         return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
 
@@ -121,7 +123,7 @@ def move_alias(
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         expected_alias(
-            session, find_model(session, model), request
+            session, find_model(session, model, WITHOUT_RELATED), request
         )  # refuses a wrong expectation before any work
         inputs = read_inputs(session, None)
     candidate = inputs.candidate.version

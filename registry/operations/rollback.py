@@ -17,7 +17,7 @@ from registry.reading.splits import weights_of
 from registry.reading.trail import trail
 from registry.storage.database import Database
 from registry.storage.history import MOVES
-from registry.storage.tables import AliasRow, EventRow
+from registry.storage.tables import WITHOUT_RELATED, AliasRow, EventRow
 
 
 def rollback(
@@ -55,13 +55,13 @@ def rollback(
                 raise NothingToRollBackTo(request.alias)
             target = previous
         else:
-            target = find_version(session, model, str(to_version)).number
+            target = find_version(session, model, str(to_version), WITHOUT_RELATED).number
             # It stays true that the alias once pointed at the version.
             if number is None and not _was_target(session, model, request.alias, target):
                 raise NothingToRollBackTo(request.alias, target)
         if number not in {None, target}:
             raise NothingToRollBackTo.moved(request.alias)
-        version = find_ready_version(session, model, str(target))
+        version = find_ready_version(session, model, str(target), WITHOUT_RELATED)
         return read_gate_inputs(session, version, request.alias).for_rollback()
 
     if to_version is None and _is_split(database, model, request.alias):

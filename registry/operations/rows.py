@@ -8,7 +8,7 @@ from registry.names import check_model_name, name_key
 from registry.storage.history import record
 from registry.storage.inserts import insert_into
 from registry.storage.locks import FOR_CHANGE
-from registry.storage.tables import ModelRow, utc_now
+from registry.storage.tables import WITHOUT_RELATED, ModelRow, utc_now
 
 
 def locked_model(session: Session, name: str) -> ModelRow:
@@ -17,7 +17,11 @@ def locked_model(session: Session, name: str) -> ModelRow:
     Raises NameMalformed, ModelNotFound.
     """
     row = session.get(
-        ModelRow, check_model_name(name), with_for_update=FOR_CHANGE, populate_existing=True
+        ModelRow,
+        check_model_name(name),
+        options=WITHOUT_RELATED,
+        with_for_update=FOR_CHANGE,
+        populate_existing=True,
     )
     if row is None:
         raise ModelNotFound(name)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.interfaces import ORMOption
 
 from registry.errors import (
     FormNotFound,
@@ -42,15 +43,17 @@ from registry.storage.tables import (
 from registry.tokens import Grant, TokenState
 
 
-def find_model(session: Session, name: str) -> ModelRow:
+def find_model(session: Session, name: str, options: Sequence[ORMOption] = ()) -> ModelRow:
     """Raises NameMalformed or ModelNotFound."""
-    row = session.get(ModelRow, check_model_name(name))
+    row = session.get(ModelRow, check_model_name(name), options=options)
     if row is None:
         raise ModelNotFound(name)
     return row
 
 
-def find_version(session: Session, model: str, reference: str) -> VersionRow:
+def find_version(
+    session: Session, model: str, reference: str, options: Sequence[ORMOption] = ()
+) -> VersionRow:
     """The version that ``reference`` (a number, an alias or ``latest``) refers to.
 
     Raises NameMalformed, ReferenceMalformed, ModelNotFound or VersionNotFound.
@@ -58,13 +61,14 @@ def find_version(session: Session, model: str, reference: str) -> VersionRow:
     check_model_name(model)
     parsed = parse_reference(reference)
     if isinstance(parsed, int):
-        row = session.get(VersionRow, (model, parsed))
+        row = session.get(VersionRow, (model, parsed), options=options)
     elif parsed == LATEST:
         row = session.scalar(
             select(VersionRow)
             .where(VersionRow.model == model, VersionRow.status == "ready")
             .order_by(VersionRow.number.desc())
             .limit(1)
+            .options(*options)
         )
     else:
         row = session.scalar(
@@ -74,6 +78,7 @@ def find_version(session: Session, model: str, reference: str) -> VersionRow:
                 and_(AliasRow.model == VersionRow.model, AliasRow.number == VersionRow.number),
             )
             .where(AliasRow.model == model, AliasRow.name == parsed)
+            .options(*options)
         )
     if row is None:
         find_model(session, model)
@@ -81,14 +86,18 @@ def find_version(session: Session, model: str, reference: str) -> VersionRow:
     return row
 
 
-def find_ready_version(session: Session, model: str, reference: str) -> VersionRow:
+def find_ready_version(
+    session: Session, model: str, reference: str, options: Sequence[ORMOption] = ()
+) -> VersionRow:
     """As ``find_version``. Raises also VersionNotReady."""
-    return _check_ready(find_version(session, model, reference))
+    return _check_ready(find_version(session, model, reference, options))
 
 
-def find_usable_version(session: Session, model: str, reference: str) -> VersionRow:
+def find_usable_version(
+    session: Session, model: str, reference: str, options: Sequence[ORMOption] = ()
+) -> VersionRow:
     """As ``find_ready_version``, for predictions: an archived version raises VersionNotFound."""
-    row = find_version(session, model, reference)
+    row = find_version(session, model, reference, options)
     if row.status == "archived":
         raise VersionNotFound.archived(model, row.number)
     return _check_ready(row)

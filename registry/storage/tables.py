@@ -23,13 +23,16 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, lazyload, mapped_column, relationship
 from sqlalchemy.orm import registry as orm_registry
 
 STATUSES = ("pending", "ready", "failed", "archived")
 HOLDOUT_FORMATS = ("parquet", "csv")
 EPOCH = "1970-01-01 00:00:00"
 """The time of a row that was written without one."""
+WITHOUT_RELATED = (lazyload("*"),)
+"""The options of a query for rows alone: tags, metrics and aliases are read when they are used,
+with a query each. Views use all of them, changes and predictions few."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
