@@ -51,7 +51,7 @@ def run() -> Run:
         Method(10, 3, 2, 8, 0, 1),
         servers={
             "hotswap": server(
-                "Hotswap", 120, iris=measured(20_000), housing=measured(20_000), batch=measured(300)
+                "Hotswap", 90, iris=measured(20_000), housing=measured(20_000), batch=measured(300)
             ),
             "flask": server("Flask", 240, iris=measured(900, 1_000, 1_100), batch=measured(30)),
             "mlserver": server("MLServer", 360, iris=measured(500), batch=measured(40)),
@@ -75,8 +75,9 @@ def test_a_ratio_is_of_the_medians_of_the_rounds(run: Run) -> None:
     assert against_best(run, HOUSING_BATCH, HOUSING_BATCH) == 7.5
 
 
-def test_the_share_of_the_bare_reply_is_that_of_the_worse_workload(run: Run) -> None:
-    assert against_bare(run) == pytest.approx(0.4)
+def test_the_share_of_the_bare_reply_is_that_of_each_workload(run: Run) -> None:
+    assert against_bare(run, IRIS_ROW) == pytest.approx(0.5)
+    assert against_bare(run, HOUSING_ROW) == pytest.approx(0.4)
 
 
 def test_a_failed_peer_is_not_the_best_peer(run: Run) -> None:
@@ -86,8 +87,8 @@ def test_a_failed_peer_is_not_the_best_peer(run: Run) -> None:
 
 
 def test_targets_are_met_missed_or_not_measured(run: Run) -> None:
-    assert target("iris").met(run) is True
-    assert target("bare").met(run) is False
+    assert target("iris, compared with the best").met(run) is True
+    assert target("housing forest, compared with the bare").met(run) is False
     assert target("Arrow").met(run) is None
     assert target("memory").met(run) is True
 
@@ -102,9 +103,9 @@ def test_every_figure_is_shown_with_its_ratio_to_ours(run: Run) -> None:
     page = markdown(run)
 
     assert "| Flask | 1,000 | 0.05 | 1 | 20 | 3 | 20 |" in page
-    assert "| MLServer | 360 | 3 | 370 | 365 | 2 | 1.00 | 1 |" in page
-    bare = "| one row, compared with the bare WSGI reply | at least 0.45 of it | 0.4 of it |"
-    assert f"{bare} **missed** |" in page
+    assert "| MLServer | 360 | 4 | 370 | 365 | 2 | 1.00 | 1 |" in page
+    bare = "one row, housing forest, compared with the bare WSGI reply"
+    assert f"| {bare} | at least 0.45 of it | 0.4 of it | **missed** |" in page
 
 
 def test_rows_in_other_protocols_stand_beside_our_own(run: Run) -> None:
