@@ -55,7 +55,9 @@ def test_the_shares_of_requests_and_keys_are_shown(service, split):
     traffic = traffic_of(service, split, 40)
 
     assert traffic["keys"] == 20
-    assert traffic["largest_key_share"] == pytest.approx(21 / 40, abs=0.01)
+    # Keys are counted in 1,024 cells by a hash that is new in each run, so one that shares the
+    # cell of "k0" is counted with it.
+    assert 0.52 < traffic["largest_key_share"] < 0.58
     by_version = {arm["version"]: arm for arm in traffic["arms"]}
     for version in (1, 2):
         assert by_version[version]["requests"] == answered.count(version)
