@@ -37,11 +37,20 @@ struct Source {
     Py_ssize_t width;      /* values of a leaf */
 };
 
+enum {
+    /* Levels of pairs of siblings that are packed together: 14 nodes, in two or three lines of the
+     * cache. A step then finds its nodes more often in a line that the step before has loaded. */
+    NEAR_LEVELS = 3,
+};
+
 /* Memory for one tree at a time, as large as the largest needs, and what is counted over all. */
 typedef struct {
-    int32_t *queue; /* nodes in the order in which they are packed */
+    int32_t *order; /* nodes in the order in which they are packed */
+    int32_t *queue; /* inner nodes whose children are packed together with the levels below */
     int32_t *left;  /* each node's left child as it was read, the one time */
     int32_t *rank;  /* how many leaves precede a node */
+    int32_t *children; /* the place of an inner node's left child; the right one follows */
+    int32_t *depth;    /* steps from the root */
     unsigned char *seen;
     int64_t leaf_depths; /* steps from the roots to the leaves so far */
 } Scratch;
@@ -63,7 +72,7 @@ static inline void store_leaf(const Trees *self, Py_ssize_t root, int32_t at, in
     if (self->narrow) {
         ((NarrowNode *)self->nodes)[root + at] = (NarrowNode){
             .threshold = LEAF_KEY + (uint32_t)leaf,
-            .packed = (uint32_t)at << NARROW_LEFT_SHIFT | 1,
+            .packed = (uint32_t)at << NARROW_LEFT_SHIFT | NARROW_MISSING_LEFT,
         };
     } else {
         ((WideNode *)self->nodes)[root + at] = (WideNode){
@@ -93,74 +102,129 @@ static inline void store_inner(const Trees *self, Py_ssize_t root, int32_t at, S
     }
 }
 
-/* Check a tree of `count` nodes that begins at `first` in the source, and pack it breadth first.
- * That puts siblings side by side and the upper levels, which every row visits, together. It also
- * bounds a walk: a step goes at most one level down, so `depth` steps end within the tree, whatever
- * the keys. Returns the number of leaves, or 0 with `found` filled. */
+/* Reads the nodes of a tree and counts its leaves. */
+static inline int32_t read_lefts(const Source *source, Py_ssize_t first, int32_t count,
+                                 Scratch *scratch)
+{
+    int32_t leaves = 0;
+
+    for (int32_t node = 0; node < count; node++) {
+        scratch->left[node] = load_int32(source->left, first + node);
+        scratch->rank[node] = leaves;
+        scratch->seen[node] = 0;
+        leaves += scratch->left[node] == LEAF;
+    }
+    return leaves;
+}
+
+/* The children of `parent`, an inner node, follow the `packed` nodes before them. Returns how many
+ * nodes are packed then, or 0 with `found` filled. */
+static inline int32_t place_children(const Source *source, Py_ssize_t first, int32_t count,
+                                     int32_t parent, int32_t packed, Scratch *scratch, Fault *found)
+{
+    const int32_t left = scratch->left[parent];
+    const int32_t right = load_int32(source->right, first + parent);
+
+    /* That each child follows its parent also rules out cycles. */
+    if (left <= parent || left >= count || right <= parent || right >= count) {
+        return fault(found, "a child is out of range or not behind its parent", parent);
+    }
+    if (left == right || scratch->seen[left] || scratch->seen[right]) {
+        return fault(found, "a child of it has two parents", parent);
+    }
+    scratch->seen[left] = scratch->seen[right] = 1;
+    scratch->depth[left] = scratch->depth[right] = scratch->depth[parent] + 1;
+    if (scratch->depth[left] > MAX_DEPTH) {
+        return fault(found, "it lies deeper than 10000 levels", left);
+    }
+    scratch->children[parent] = packed;
+    scratch->order[packed] = left; /* in range: each node but the first is placed once */
+    scratch->order[packed + 1] = right;
+    return packed + 2;
+}
+
+/* Gives each node of a tree its place. The children of a node of the queue are followed by the
+ * children of these, and so on for NEAR_LEVELS levels; the inner nodes of the last level join the
+ * queue. Returns how many nodes have a place, or 0 with `found` filled. */
+static inline int32_t place_nodes(const Source *source, Py_ssize_t first, int32_t count,
+                                  Scratch *scratch, Fault *found)
+{
+    int32_t packed = 1, waiting = 0;
+
+    scratch->order[0] = 0;
+    scratch->depth[0] = 0;
+    if (scratch->left[0] != LEAF) {
+        scratch->queue[waiting++] = 0;
+    }
+    for (int32_t head = 0; head < waiting; head++) {
+        int32_t place = packed;
+
+        packed = place_children(source, first, count, scratch->queue[head], packed, scratch, found);
+        for (int level = 1; level <= NEAR_LEVELS && packed > 0; level++) {
+            for (const int32_t end = packed; place < end && packed > 0; place++) {
+                const int32_t node = scratch->order[place];
+                if (scratch->left[node] == LEAF) {
+                    continue;
+                }
+                if (level == NEAR_LEVELS) {
+                    scratch->queue[waiting++] = node;
+                } else {
+                    packed = place_children(source, first, count, node, packed, scratch, found);
+                }
+            }
+        }
+        if (packed == 0) {
+            return 0;
+        }
+    }
+    return packed;
+}
+
+/* Check a tree of `count` nodes that begins at `first` in the source, and pack it so that siblings
+ * are side by side and near their parent. It also bounds a walk: a step goes at most one level down,
+ * so `depth` steps end within the tree, whatever the keys. Returns the number of leaves, or 0 with
+ * `found` filled. */
 static inline int32_t pack_tree(const Trees *self, const Source *source, Py_ssize_t first,
                                 int32_t count, Tree *tree, Scratch *scratch, Fault *found)
 {
-    int32_t tail = 1, level_end = 1, own_leaves = 0;
+    const int32_t own_leaves = read_lefts(source, first, count, scratch);
 
-    for (int32_t old = 0; old < count; old++) {
-        int32_t left = load_int32(source->left, first + old);
-        scratch->left[old] = left;
-        scratch->rank[old] = own_leaves;
-        scratch->seen[old] = 0;
-        own_leaves += left == LEAF;
-    }
     if (own_leaves > source->leaf_count - tree->leaf) {
         return fault(found, "there are more leaves than rows of leaf values", -1);
     }
+    const int32_t packed = place_nodes(source, first, count, scratch, found);
+    if (packed == 0) {
+        return 0;
+    }
     tree->depth = 0;
-    scratch->queue[0] = 0;
-    for (int32_t head = 0; head < tail; head++) {
-        int32_t old = scratch->queue[head];
-        int32_t left = scratch->left[old];
-        int32_t right = load_int32(source->right, first + old);
+    for (int32_t place = 0; place < packed; place++) {
+        const int32_t node = scratch->order[place], depth = scratch->depth[node];
 
-        if (head == level_end) {
-            if (++tree->depth > MAX_DEPTH) {
-                return fault(found, "it lies deeper than 10000 levels", old);
+        tree->depth = depth > tree->depth ? depth : tree->depth;
+        if (scratch->left[node] == LEAF) {
+            if (load_int32(source->right, first + node) != LEAF) {
+                return fault(found, "it has one child", node);
             }
-            level_end = tail;
-        }
-        if (left == LEAF) {
-            if (right != LEAF) {
-                return fault(found, "it has one child", old);
-            }
-            store_leaf(self, tree->root, head, scratch->rank[old]);
-            scratch->leaf_depths += tree->depth;
+            store_leaf(self, tree->root, place, scratch->rank[node]);
+            scratch->leaf_depths += depth;
             continue;
         }
-        /* That each child follows its parent also rules out cycles. */
-        if (left <= old || left >= count || right <= old || right >= count) {
-            return fault(found, "a child is out of range or not behind its parent", old);
-        }
-        if (left == right || scratch->seen[left] || scratch->seen[right]) {
-            return fault(found, "a child of it has two parents", old);
-        }
-        scratch->seen[left] = scratch->seen[right] = 1;
-        scratch->queue[tail] = left; /* in range: each node but the first is queued once */
-        scratch->queue[tail + 1] = right;
-
-        int32_t feature = load_int32(source->feature, first + old);
+        int32_t feature = load_int32(source->feature, first + node);
         Split split = {0, false};
-        unsigned char missing_left = (unsigned char)source->missing_left[first + old];
+        unsigned char missing_left = (unsigned char)source->missing_left[first + node];
         if (feature < 0 || feature >= self->features) {
-            return fault(found, "its feature is out of range", old);
+            return fault(found, "its feature is out of range", node);
         }
-        const char *wrong = source->read_split(source, first + old, feature, &split);
+        const char *wrong = source->read_split(source, first + node, feature, &split);
         if (wrong != NULL) {
-            return fault(found, wrong, old);
+            return fault(found, wrong, node);
         }
         if (missing_left > 1) {
-            return fault(found, "missing_go_to_left is neither 0 nor 1", old);
+            return fault(found, "missing_go_to_left is neither 0 nor 1", node);
         }
-        store_inner(self, tree->root, head, split, tail, feature, missing_left);
-        tail += 2;
+        store_inner(self, tree->root, place, split, scratch->children[node], feature, missing_left);
     }
-    if (tail != count) {
+    if (packed != count) {
         return fault(found, "nodes of it have no parent", -1);
     }
     return own_leaves;
@@ -270,6 +334,34 @@ static inline bool allocate_trees(Trees *self, const Source *source)
     return true;
 }
 
+/* Memory for a tree of `nodes`, which `free_scratch` frees. Returns whether there is any. */
+static inline bool allocate_scratch(Scratch *scratch, size_t nodes)
+{
+    *scratch = (Scratch){
+        .order = malloc(nodes * sizeof *scratch->order),
+        .queue = malloc(nodes * sizeof *scratch->queue),
+        .left = malloc(nodes * sizeof *scratch->left),
+        .rank = malloc(nodes * sizeof *scratch->rank),
+        .children = malloc(nodes * sizeof *scratch->children),
+        .depth = malloc(nodes * sizeof *scratch->depth),
+        .seen = malloc(nodes),
+    };
+    return scratch->order != NULL && scratch->queue != NULL && scratch->left != NULL &&
+           scratch->rank != NULL && scratch->children != NULL && scratch->depth != NULL &&
+           scratch->seen != NULL;
+}
+
+static inline void free_scratch(Scratch *scratch)
+{
+    free(scratch->order);
+    free(scratch->queue);
+    free(scratch->left);
+    free(scratch->rank);
+    free(scratch->children);
+    free(scratch->depth);
+    free(scratch->seen);
+}
+
 static inline void free_nodes(Trees *self)
 {
     free(self->nodes);
@@ -303,14 +395,8 @@ static inline bool fill_trees(Trees *self, const Source *source, const Py_buffer
         free(counts);
         return false;
     }
-    Scratch scratch = {
-        .queue = malloc((size_t)largest * sizeof *scratch.queue),
-        .left = malloc((size_t)largest * sizeof *scratch.left),
-        .rank = malloc((size_t)largest * sizeof *scratch.rank),
-        .seen = malloc((size_t)largest),
-    };
-    if (scratch.queue == NULL || scratch.left == NULL || scratch.rank == NULL ||
-        scratch.seen == NULL) {
+    Scratch scratch;
+    if (!allocate_scratch(&scratch, (size_t)largest)) {
         PyErr_NoMemory();
     } else {
         Py_BEGIN_ALLOW_THREADS
@@ -327,10 +413,7 @@ static inline bool fill_trees(Trees *self, const Source *source, const Py_buffer
                          found.what);
         }
     }
-    free(scratch.queue);
-    free(scratch.left);
-    free(scratch.rank);
-    free(scratch.seen);
+    free_scratch(&scratch);
     free(counts);
     return done;
 }

@@ -14,7 +14,7 @@ enum {
     /* All rows of a block walk one tree before the next, so that a tree is loaded into the nearest
      * cache once per block. More rows are better as long as their keys (13 features: 53 kB) stay in
      * a near cache too. */
-    BLOCK_ROWS = 1024,
+    BLOCK_ROWS = 1020,
     BLOCK_KEYS = 65536,
     /* With fewer rows than this, each row walks GROUP_TREES trees side by side instead. These are
      * more than LANES because the nodes of different trees take much longer to load. */
@@ -25,6 +25,7 @@ enum {
     FIRST_SPELL = 16,
     SPELL = 4,
 };
+_Static_assert(BLOCK_ROWS % LANES == 0, "a block is of whole groups");
 
 /* The following functions are compiled for each form that a kernel needs: its members are constants
  * in each copy. Rows without a missing value, nearly all, do not pay for the check. */
@@ -57,9 +58,9 @@ COPIED Node read_node(const void *tree, uint32_t at, const bool narrow)
         return (Node){
             .threshold = node->threshold,
             .left = node->packed >> NARROW_LEFT_SHIFT,
-            .missing_left = node->packed & 1,
+            .missing_left = node->packed & NARROW_MISSING_LEFT,
             .by_set = node->packed & NARROW_BY_SET,
-            .column = node->packed & NARROW_FEATURE,
+            .column = node->packed & NARROW_COLUMN,
         };
     }
     const WideNode *node = (const WideNode *)tree + at;
@@ -150,6 +151,15 @@ COPIED void walk_rows(const void *tree, int32_t depth, const uint32_t *keys,
     }
 }
 
+/* Adds the leaves that `count` rows have reached in a tree to their sums. */
+COPIED void add_rows(const Trees *self, const Tree *tree, const uint32_t *leaves, const int count,
+                     double *sums, const Form form)
+{
+    for (int row = 0; row < count; row++) {
+        add_leaf(self, tree, leaves[row], sums + row * self->outputs, form);
+    }
+}
+
 /* All rows of a block walk one tree after the other. */
 COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double *sums,
                       const Form form)
@@ -168,8 +178,11 @@ COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double
 
             fetch(&next);
             walk_rows(nodes, tree->depth, lane_keys, sets, leaves, form);
-            for (int lane = 0; lane < lanes; lane++) {
-                add_leaf(self, tree, leaves[lane], sums + (first + lane) * self->outputs, form);
+            double *row_sums = sums + first * self->outputs;
+            if (lanes == LANES) { /* a constant, so that the compiler unrolls the loop */
+                add_rows(self, tree, leaves, LANES, row_sums, form);
+            } else {
+                add_rows(self, tree, leaves, lanes, row_sums, form);
             }
         }
     }

@@ -9,8 +9,9 @@
 
 enum {
     /* Rows that walk one tree side by side. A step waits for the previous step of the same row, but
-     * not for other rows: this many fill the processor, and their places still fit in its registers. */
-    LANES = 8,
+     * not for other rows: so many keep the processor busy, and their places still fit in its
+     * registers. Even, so that the lowest bit of a column is free. */
+    LANES = 10,
     CACHE_LINE = 64, /* bytes */
 };
 
@@ -30,19 +31,20 @@ enum {
  * nodes fits in the nearest cache; the wide form holds what the narrow form has no room for. */
 typedef struct {
     uint32_t threshold; /* leaf: LEAF_KEY + which of the tree's leaves it is */
-    uint32_t packed;    /* from the lowest bit: 1 missing goes left, 1 splits by a set, 1 unused,
-                         * 8 feature, 21 left.
-                         * So the bits of `feature`, where they stand, are feature * LANES. */
+    uint32_t packed;    /* from the lowest bit: 11 column, whose lowest bit says that missing goes
+                         * left, 1 splits by a set, 20 left */
 } NarrowNode;
 
 enum {
-    NARROW_FEATURES = 256,
-    NARROW_NODES = 1 << 21, /* of one tree */
-    NARROW_FEATURE = 0x7f8,
-    NARROW_LEFT_SHIFT = 11,
-    NARROW_BY_SET = 2,
+    NARROW_FEATURES = 204,
+    NARROW_NODES = 1 << 20, /* of one tree */
+    NARROW_COLUMN = 0x7fe,  /* feature * LANES */
+    NARROW_MISSING_LEFT = 1,
+    NARROW_BY_SET = 0x800,
+    NARROW_LEFT_SHIFT = 12,
 };
-_Static_assert(LANES == 8, "the layout of NarrowNode");
+_Static_assert((NARROW_FEATURES - 1) * LANES <= NARROW_COLUMN && LANES % 2 == 0,
+               "the layout of NarrowNode");
 
 typedef struct {
     uint32_t threshold;

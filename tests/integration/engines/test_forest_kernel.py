@@ -56,7 +56,7 @@ CLASSIFIERS: list[Any] = [
     RandomForestClassifier(n_estimators=4, max_depth=2, criterion="log_loss", random_state=0),
     ExtraTreesClassifier(n_estimators=40, max_features=1, random_state=0),
 ]
-ROW_COUNTS = (1, 2, 7, 15, 16, 19, 255, 256, 257, 511, 512, 513, 1000)
+ROW_COUNTS = (1, 2, 9, 15, 16, 19, 20, 21, 513, 1000, 1019, 1020, 1021, 1037)
 
 
 def title(model: Any) -> str:
