@@ -25,6 +25,8 @@ _NO_DAY, _NO_TICK = -(2**31), -(2**63)
 _Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]
 """By ``dictionary_key`` the dictionary, without which its memory could be used for another, and its
 texts as Python strings, which all its columns and batches share; the last is NaN."""
+_dtypes: dict[int, np.dtype[Any]] = {}
+"""By the id of an Arrow type of numbers, whose name takes long to make."""
 LatestTexts = dict[str, tuple[Any, NDArray[Any]]]
 """By the name of a column its last dictionary and texts, as in ``_Dictionaries``: a Parquet reader
 makes a new array of the same dictionary for each batch."""
@@ -121,8 +123,9 @@ def _numbers(cells: "pa.ChunkedArray") -> NDArray[np.float64]:
 
     if pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.uint8())
-    numbers = cells.cast(pa.float64(), safe=False)
-    chunks = [_plain(chunk, np.nan) for chunk in numbers.chunks]
+    if not pa.types.is_float64(cells.type):
+        cells = cells.cast(pa.float64(), safe=False)
+    chunks = [_plain(chunk, np.nan) for chunk in cells.chunks]
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
@@ -159,19 +162,25 @@ def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
 
     pyarrow's own conversion imports pandas, which takes 100 MB in a worker that does not need it.
     """
-    kind = np.dtype(str(chunk.type).replace("double", "float64"))
+    type_, nulls, rows = chunk.type, chunk.null_count, len(chunk)
+    kind = _dtypes.get(type_.id) or _dtypes.setdefault(type_.id, _dtype(type_))
     content = chunk.buffers()[1]
-    if content is None or chunk.null_count == len(chunk):
-        return np.full(len(chunk), null, kind)
+    if content is None or nulls == rows:
+        return np.full(rows, null, kind)
     values: NDArray[Any] = np.frombuffer(
-        content, kind, count=len(chunk), offset=chunk.offset * kind.itemsize
+        content, kind, count=rows, offset=chunk.offset * kind.itemsize
     )
-    if not chunk.null_count:
+    if not nulls:
         return values
     from registry.codecs.arrow_library import pa
 
     is_there = np.from_dlpack(chunk.is_valid().cast(pa.uint8()))
     return np.where(is_there, values, np.array(null, kind))
+
+
+def _dtype(type_: "pa.DataType") -> np.dtype[Any]:
+    """numpy's type of an Arrow type of numbers."""
+    return np.dtype(str(type_).replace("double", "float64"))
 
 
 def _text(
