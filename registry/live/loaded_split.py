@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from registry.engines.served_version import Key
 from registry.errors import RequestKeyMalformed
 from registry.live.pool import LoadedVersion
-from registry.splits.buckets import BUCKETS
-from registry.splits.choice import LONGEST_KEY, Split, first_half, keyed_hash
+from registry.splits.choice import Split
+from registry.splits.key_places import LONGEST_KEY
 
 
 class UnloadedArm:
@@ -34,14 +34,12 @@ class LoadedSplit:
     Only ``last_used`` ever changes.
     """
 
-    __slots__ = ("_arms", "_by_header", "_count", "_hash", "_owners", "last_used")
+    __slots__ = ("_arms", "_by_header", "_place_of", "last_used")
 
     def __init__(self, split: Split, arms: Sequence[Arm]) -> None:
         self._arms = tuple(arms)
         self._by_header = split.by == "header"
-        self._hash = keyed_hash(split.salt)
-        self._owners = split.owners
-        self._count = split.hashed.append
+        self._place_of = split.places.place_of
         self.last_used = time.monotonic()
 
     def choose(self, sent: str | None, request_id: str) -> Arm:
@@ -50,16 +48,10 @@ class LoadedSplit:
         Raises RequestKeyMalformed where the split is by keys and it is empty, too long or has
         characters outside ASCII, which not all servers pass on.
         """
-        if sent is None or not self._by_header:
-            sent = request_id
-        elif not 0 < len(sent) <= LONGEST_KEY or not sent.isascii():
+        place = self._place_of(request_id if sent is None or not self._by_header else sent)
+        if place < 0:
             raise RequestKeyMalformed(LONGEST_KEY)
-        # As Split.place_of, which a test compares: its calls would take as long again.
-        hashed = self._hash.copy()
-        hashed.update(sent.encode())
-        digest = hashed.digest()
-        self._count(digest)
-        arm: Arm = self._arms[self._owners[first_half(digest)[0] % BUCKETS]]
+        arm: Arm = self._arms[place]
         arm.last_used = self.last_used
         return arm
 

@@ -1,29 +1,21 @@
 """Chooses the version of a split that answers a request."""
 
-import struct
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Literal, get_args
 
 from registry.splits.buckets import BUCKETS, Ranges
+from registry.splits.key_places import KeyPlaces, first_half, key_places, keyed_hash
 
 SplitBy = Literal["header", "token", "random"]
 SPLIT_BY: tuple[SplitBy, ...] = get_args(SplitBy)
 """What the key of a request is: its X-Request-Key, the id of its token, or its request id."""
-LONGEST_KEY = 256
-"""Bytes of an X-Request-Key, which are ASCII characters."""
-MOST_HASHED = 65_536
-"""Far more than are added between two reads; without any, memory stays limited."""
 SALT_BYTES = 16
-first_half = struct.Struct("<Q8x").unpack
-"""Of a hash of 16 bytes, as a number; the second half is for drawing samples of requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The versions of an alias, by number, with their buckets; only ``hashed`` ever changes.
+    """The versions of an alias, by number, with their buckets; only ``places`` ever changes.
 
     ``salt``: 16 random bytes, so that the keys of one split are spread independently of another's.
     A bucket that no version has belongs to the lowest number.
@@ -36,8 +28,8 @@ class Split:
     """The versions, ascending."""
     owners: bytes = field(init=False, compare=False, repr=False)
     """For each bucket, the place in ``numbers`` of the version that has it."""
-    hashed: deque[bytes] = field(init=False, compare=False, repr=False)
-    """The hashes of the keys that a version was chosen for, until they are counted."""
+    places: KeyPlaces = field(init=False, compare=False, repr=False)
+    """Chooses the versions, and has the hashes of their keys until they are counted."""
 
     def __post_init__(self) -> None:
         numbers = tuple(sorted(self.ranges))
@@ -47,7 +39,7 @@ class Split:
                 owners[start:end] = bytes([place]) * (end - start)
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "owners", bytes(owners))
-        object.__setattr__(self, "hashed", deque(maxlen=MOST_HASHED))
+        object.__setattr__(self, "places", key_places(self.salt, self.owners))
 
     def place_of(self, key: bytes) -> int:
         """The place in ``numbers`` of the version that answers requests with ``key``."""
@@ -69,8 +61,3 @@ def bucket_of(key: bytes, salt: bytes) -> int:
     hashed.update(key)
     half: int = first_half(hashed.digest())[0]
     return half % BUCKETS
-
-
-def keyed_hash(salt: bytes) -> blake2b:
-    """A BLAKE2b hash of 16 bytes with ``salt`` as its key, to which nothing was added."""
-    return blake2b(key=salt, digest_size=16)

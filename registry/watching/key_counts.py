@@ -138,9 +138,9 @@ class WorkerKeys:
     def flush(self) -> None:
         """Add the keys that were hashed since the last call. Raises OSError, StorageFull."""
         for alias, split in self._splits().items():
-            taken = [split.hashed.popleft() for _ in range(len(split.hashed))]
+            taken = split.places.take()
             if taken:
-                words = np.frombuffer(b"".join(taken), "<u8").reshape(-1, 2)
+                words = np.frombuffer(taken, "<u8").reshape(-1, 2)
                 self._add(_identity(alias, split), split, words)
 
     def close(self) -> None:
