@@ -91,7 +91,7 @@ screenshots: .venv/browser browser-programs ## Make the pictures of the README f
 # The modules are built with sanitizers into a copy of the package, next to the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/*/*.so
-	for module in engines/forest_kernel engines/boosting_kernel engines/chain_kernel codecs/thrift_kernel codecs/tensor_kernel splits/key_kernel; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	for module in engines/forest_kernel engines/boosting_kernel engines/chain_kernel codecs/thrift_kernel codecs/tensor_kernel codecs/row_kernel splits/key_kernel; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
 		registry/$$module.c -o build/asan/registry/$$module.abi3.so -lm || exit 1; done
@@ -102,7 +102,10 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 		$(CURDIR)/tests/unit/registry/engines/test_chain_kernel*.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_thrift_compact.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_tensor_texts.py \
-		$(CURDIR)/tests/unit/registry/splits/test_key_places.py
+		$(CURDIR)/tests/unit/registry/splits/test_key_places.py \
+		$(CURDIR)/tests/unit/registry/codecs/test_compiled_rows.py \
+		$(CURDIR)/tests/unit/registry/codecs/test_row_kernel.py \
+		$(CURDIR)/tests/unit/registry/codecs/test_decimal_numbers.py
 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Compare with MLServer, MLflow and others; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)

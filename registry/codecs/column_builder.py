@@ -20,7 +20,6 @@ _FIRST_TEXTS = 1024
 """Repeated texts among the first of a column share one string with their later repetitions."""
 _BYTES_EACH = 8
 _CHECKED_AT_ONCE = 2**16
-_COUNTED_AT_ONCE = 2**16
 
 
 class ColumnBuilder:
@@ -97,14 +96,6 @@ class ColumnBuilder:
                 columns[column.name] = numbers
         lengths = set(map(len, columns.values()))
         return Batch(columns, lengths.pop()) if len(lengths) == 1 and 0 not in lengths else None
-
-
-def count(body: bytes, byte: bytes) -> int:
-    """The number of times that ``byte`` occurs in ``body``. Lets other threads run in between."""
-    if len(body) <= _COUNTED_AT_ONCE:
-        return body.count(byte)
-    steps = range(0, len(body), _COUNTED_AT_ONCE)
-    return sum(body.count(byte, at, at + _COUNTED_AT_ONCE) for at in steps)
 
 
 def _are_whole(numbers: NDArray[np.float64]) -> bool:

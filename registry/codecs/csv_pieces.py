@@ -13,17 +13,13 @@ from collections.abc import Sequence
 from math import inf
 
 from registry.codecs.batch import Batch
-from registry.codecs.column_builder import (
-    LARGEST_PIECE,
-    PIECE_BYTES,
-    ColumnBuilder,
-    count,
-)
+from registry.codecs.byte_counts import count
+from registry.codecs.column_builder import LARGEST_PIECE, PIECE_BYTES, ColumnBuilder
 from registry.signature import Column, Signature
 
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
-_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OF_NUMBERS = b"0123456789+-.eE \t\n\r\f\v"
 """Of texts with these characters only, Python's ``float`` accepts exactly the numbers allowed
 here."""
@@ -38,13 +34,13 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
     columns = ColumnBuilder(signature, most_rows(body, signature), null="")
     header: list[str] = []
     positions: list[int] = []
-    at = len(_MARK) if body.startswith(_MARK) else 0
+    at = len(BYTE_ORDER_MARK) if body.startswith(BYTE_ORDER_MARK) else 0
     try:
         while at < len(body):
             rows, at = _piece(body, at, size)
             if rows and not header:
                 header = rows.pop(0)
-                positions = _positions(header, signature)
+                positions = header_positions(header, signature)
             if rows:
                 cells = list(zip(*rows, strict=True))
                 if len(cells) != len(header):
@@ -77,7 +73,7 @@ def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:
             size *= 4  # perhaps the cut is within quotes
 
 
-def _positions(header: list[str], signature: Signature) -> list[int]:
+def header_positions(header: list[str], signature: Signature) -> list[int]:
     """The position of each column of the signature. Raises ValueError."""
     if len(set(header)) < len(header):
         raise _Invalid

@@ -20,12 +20,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from registry.codecs.batch import Batch
-from registry.codecs.column_builder import (
-    LARGEST_PIECE,
-    PIECE_BYTES,
-    ColumnBuilder,
-    count,
-)
+from registry.codecs.byte_counts import count
+from registry.codecs.column_builder import LARGEST_PIECE, PIECE_BYTES, ColumnBuilder
 from registry.codecs.json_decoders import (
     Decode,
     cell_decoder,

@@ -1,9 +1,9 @@
 """Decodes JSON bodies by the fastest decoder that accepts them.
 
 A struct made from the signature decodes and checks a single record in a fraction of the time that a
-dict and a check of each cell take. `registry.codecs.json_pieces` decodes many rows. Both accept
-only valid bodies of the usual forms; `registry.codecs.json_body` decodes others again and names the
-fault.
+dict and a check of each cell take. `registry.codecs.compiled_rows` decodes many rows, and
+`registry.codecs.json_pieces` those that it does not accept. All of them accept only valid bodies of
+the usual forms; `registry.codecs.json_body` decodes others again and names the fault.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from registry.codecs.batch import Batch, dates_to_seconds
+from registry.codecs.compiled_rows import CompiledJson
 from registry.codecs.json_body import WRAPPERS, decode_json
 from registry.codecs.json_decoders import field_name
 from registry.codecs.json_pieces import JsonPieces
@@ -41,7 +42,8 @@ class JsonReader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._read_record = _record_reader(signature)
-        self.read_rows = JsonPieces(signature).read
+        self._read_compiled = CompiledJson(signature).read
+        self._read_pieces = JsonPieces(signature).read
 
     def read(self, body: bytes) -> Batch:
         """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
@@ -52,6 +54,11 @@ class JsonReader:
             return batch
         with one_large_body_at_a_time(body):
             return decode_json(body, self._signature)
+
+    def read_rows(self, body: bytes) -> Batch | None:
+        """The rows in ``body``; None where it is not valid or has another form."""
+        batch = self._read_compiled(body)
+        return self._read_pieces(body) if batch is None else batch
 
 
 def cell_type(type_: ColumnType, *, nullable: bool) -> Any:

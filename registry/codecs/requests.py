@@ -12,7 +12,7 @@ from registry.codecs.parquet_body import decode_parquet, parquet_size
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.scoring_body import ScoringReader
 from registry.codecs.tensorflow_body import TensorflowReader
-from registry.codecs.text_body import decode_csv, decode_form
+from registry.codecs.text_body import CsvReader, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width
 from registry.errors import FormatUnsupported, shown
 from registry.extras import is_installed, missing
@@ -28,7 +28,6 @@ _BYTES_OF_SMALLEST_CELL = 2
 """``0,``, the smallest cell in CSV or JSON."""
 
 _DECODERS: dict[str, Callable[[bytes, Signature, int], Batch]] = {
-    CSV: lambda body, signature, _: decode_csv(body, signature),
     FORM: lambda body, signature, _: decode_form(body, signature),
     ARROW: decode_arrow,
     PARQUET: decode_parquet,
@@ -52,7 +51,7 @@ _TEXTS: dict[str, Callable[[bytes], int]] = {
 }
 """The bytes of memory for the texts in one byte of a body. Tables are not searched for wide
 characters: they may be compressed, and numbers can contain any byte."""
-REQUEST_TYPES = (JSON, *_DECODERS)
+REQUEST_TYPES = (JSON, CSV, *_DECODERS)
 
 
 class RequestReader:
@@ -64,6 +63,7 @@ class RequestReader:
         self._has_texts = any(column.type in {"string", "date"} for column in signature.inputs)
         reader = JsonReader(signature)
         self.read_json = reader.read
+        self._read_csv = CsvReader(signature).read
         self.read_scoring = ScoringReader(reader, signature).read
         self.read_tensorflow = TensorflowReader(reader, signature).read
 
@@ -102,6 +102,8 @@ class RequestReader:
         media_type = media_type_of(content_type)
         if media_type == JSON:
             return self.read_json(body)
+        if media_type == CSV:
+            return self._read_csv(body)
         return _DECODERS[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
 
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from registry.codecs.batch import Batch
-from registry.codecs.column_builder import count
+from registry.codecs.byte_counts import count
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.tensor_replies import PROBABILITIES, TensorWriter

@@ -13,7 +13,7 @@ from registry.codecs.csv_reply import Rows, sent_rows, write_csv
 from registry.codecs.json_body import decode_json
 from registry.codecs.predictions import Predictions
 from registry.codecs.requests import JSON
-from registry.codecs.text_body import cell_text, decode_csv
+from registry.codecs.text_body import CsvReader, cell_text
 from registry.errors import InputRefused
 from registry.signature import Output, Signature
 from tests.factories import MIXED, NUMBERS
@@ -96,7 +96,7 @@ def test_many_rows_are_written_in_pieces():
 def test_all_columns_of_csv_are_kept_as_they_were_sent():
     body = b"\xef\xbb\xbfid,age,visits,member,city\r\n"
     body += b'007,31.50,4,TRUE,"Gh,ent"\r\n\r\n8,,4e0,0,\r\n'
-    rows = sent_rows("Text/CSV; charset=utf-8", body, decode_csv(body, MIXED), MIXED)
+    rows = sent_rows("Text/CSV; charset=utf-8", body, CsvReader(MIXED).read(body), MIXED)
     assert list(rows.header) == ["id", "age", "visits", "member", "city"]
     assert list(rows.rows) == [["007", "31.50", "4", "TRUE", "Gh,ent"], ["8", "", "4e0", "0", ""]]
 
@@ -125,7 +125,7 @@ def test_written_rows_are_decoded_to_the_same_values(age, visits, member, city):
 
     content = b"".join(write_csv(Predictions([1]), MIXED, sent_rows(JSON, body, batch, MIXED)))
 
-    again = decode_csv(content, MIXED)
+    again = CsvReader(MIXED).read(content)
     for name in MIXED.names:
         assert str(again.columns[name][0]) == str(batch.columns[name][0])
 

@@ -11,7 +11,7 @@ import pytest
 from registry.codecs.json_body import decode_json
 from registry.codecs.json_reader import JsonReader
 from registry.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
-from registry.codecs.text_body import csv_batches, decode_csv
+from registry.codecs.text_body import CsvReader, csv_batches
 from registry.dates import parse_date
 from registry.errors import InputRefused
 from registry.signature import Column, Output, Signature
@@ -79,7 +79,7 @@ def test_csv_and_forms_have_dates_as_text():
     body = f"day,seen,x\n{DAY},{SEEN},1\n0001-01-01,,2\n".encode()
 
     expect(read(CSV, body))
-    expect(decode_csv(body, SIGNATURE))
+    expect(CsvReader(SIGNATURE).read(body))
     expect(next(csv_batches(BytesIO(body), SIGNATURE, 2)))
     expect(read(FORM, urlencode(ROWS[0]).encode()), 1)
 

@@ -15,7 +15,7 @@ from registry.codecs.csv_pieces import read_pieces
 from registry.codecs.json_body import decode_json
 from registry.codecs.json_pieces import JsonPieces
 from registry.codecs.json_reader import JsonReader
-from registry.codecs.text_body import decode_csv
+from registry.codecs.text_body import CsvReader
 from registry.errors import RegistryError
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED
@@ -199,7 +199,7 @@ def test_a_fault_at_the_end_of_a_large_json_body_is_located_as_in_a_small_one(da
     [("x,1,true,a", "rows[5000].age"), ("1,2", "rows[5000]"), ("1,,true,a", "rows[5000].visits")],
 )
 def test_a_fault_at_the_end_of_a_large_csv_body_is_located_by_row(line, at):
-    found = outcome(lambda: decode_csv(csv_of(ROWS) + line.encode(), MIXED))
+    found = outcome(lambda: CsvReader(MIXED).read(csv_of(ROWS) + line.encode()))
 
     assert found[2][0].at == at
 
@@ -216,7 +216,7 @@ def test_a_whole_number_may_be_written_as_a_float_in_pieces():
 def test_decoding_a_large_body_triggers_no_garbage_collection(form):
     reader = JsonReader(MIXED)
     body = csv_of(ROWS) if form == "csv" else json.dumps(FORMS[form]).encode()
-    read = (lambda: decode_csv(body, MIXED)) if form == "csv" else (lambda: reader.read(body))
+    read = (lambda: CsvReader(MIXED).read(body)) if form == "csv" else (lambda: reader.read(body))
     read()
     seen = []
 

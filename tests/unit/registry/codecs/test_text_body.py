@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.codecs.text_body import decode_csv, decode_form
+from registry.codecs.text_body import CsvReader, decode_form
 from registry.errors import BodyMalformed, InputRefused, RegistryError
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED, NUMBERS
@@ -18,7 +18,11 @@ from tests.unit.registry.codecs.test_json_body import rows_of
 HEADER = "age,visits,member,city\n"
 
 
-def refusal(body, read=decode_csv, signature=MIXED):
+def read_csv(body, signature):
+    return CsvReader(signature).read(body)
+
+
+def refusal(body, read=read_csv, signature=MIXED):
     with pytest.raises(InputRefused) as refused:
         read(body.encode(), signature)
     return refused.value
@@ -37,14 +41,16 @@ def refusal(body, read=decode_csv, signature=MIXED):
     ],
 )
 def test_csv_is_read_by_its_header(body):
-    batch = decode_csv(body.encode(), MIXED)
+    batch = CsvReader(MIXED).read(body.encode())
 
     assert rows_of(batch) == [[31.5, 4.0, 1.0, "Ghent"]]
     assert batch.single is False
 
 
 def test_an_empty_cell_is_a_null():
-    assert rows_of(decode_csv(f"{HEADER},4,false,\n".encode(), MIXED)) == [[None, 4.0, 0.0, None]]
+    assert rows_of(CsvReader(MIXED).read(f"{HEADER},4,false,\n".encode())) == [
+        [None, 4.0, 0.0, None]
+    ]
     assert refusal(f"{HEADER}1,,true,x\n").faults[0].at == "rows[0].visits"
 
 
@@ -84,7 +90,7 @@ def test_a_csv_header_without_rows_is_an_empty_batch():
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"age\xff\n", b'age\n"1', b'age\n"1"x\n'])
 def test_invalid_csv_is_malformed_as_a_body(body):
     with pytest.raises(BodyMalformed):
-        decode_csv(body, MIXED)
+        CsvReader(MIXED).read(body)
 
 
 def test_a_wide_header_takes_no_more_memory_than_its_bytes():
@@ -94,7 +100,7 @@ def test_a_wide_header_takes_no_more_memory_than_its_bytes():
     body = f"{','.join(names)}\n" + f"{','.join('1' * len(names))}\n" * 300
 
     begun = time.process_time()
-    assert decode_csv(body.encode(), signature).rows == 300
+    assert CsvReader(signature).read(body.encode()).rows == 300
     assert refusal(f"{extra}\n{extra}\n").faults[0].at == "header.age"
     assert time.process_time() - begun < 5
 
@@ -103,7 +109,7 @@ def test_a_wide_header_takes_no_more_memory_than_its_bytes():
 def test_any_text_is_a_batch_or_refused(text):
     for body in (text, HEADER + text):
         try:
-            batch = decode_csv(body.encode(), MIXED)
+            batch = CsvReader(MIXED).read(body.encode())
         except RegistryError:
             continue
         assert batch.rows >= 1
@@ -116,7 +122,7 @@ def test_numbers_and_texts_are_decoded_exactly(numbers):
     writer.writerow(["width", "length"])
     writer.writerows([0, number] for number in numbers)
 
-    batch = decode_csv(out.getvalue().encode(), NUMBERS)
+    batch = CsvReader(NUMBERS).read(out.getvalue().encode())
 
     assert batch.columns["length"].tolist() == numbers
 

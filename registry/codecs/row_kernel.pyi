@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Columns:
+    def __new__(
+        cls,
+        names: tuple[tuple[bytes, int], ...],
+        kinds: bytes,
+        nullable: bytes,
+        powers: bytes,
+        /,
+    ) -> Self: ...
+    def read_json(self, body: bytes, cells: NDArray[np.float64], /) -> int | None: ...
+    def read_csv(
+        self, body: bytes, start: int, header: memoryview, cells: NDArray[np.float64], /
+    ) -> int | None: ...
+
+def texts(
+    body: bytes,
+    kept: NDArray[np.float64],
+    results: NDArray[Any],
+    first: int,
+    last: int,
+    null: float | None,
+    unescape: Callable[[bytes], str],
+    /,
+) -> None: ...
+def count(body: bytes, byte: int, first: int, last: int, /) -> int: ...
