@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _DAY = 86_400
+_COPIED_CELLS = 2**16
 _NO_DAY, _NO_TICK = -(2**31), -(2**63)
 """Take the place of null; as dates they are far before the year 1."""
 _Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]
@@ -55,7 +56,11 @@ def add_columns(
         return faults
     array: NDArray[Any]
     shown: NDArray[Any]
+    doubles = _few_doubles(table, inputs)
     for column in inputs:
+        if column.name in doubles:
+            columns[column.name] = doubles[column.name]
+            continue
         cells = table.column(column.name)
         if column.type == "date" and _is_moment(cells.type):
             array = shown = np.concatenate([_seconds(chunk) for chunk in cells.chunks])
@@ -69,6 +74,29 @@ def add_columns(
         columns[column.name] = array
         faults += array_faults(array, column, place, shown)
     return faults
+
+
+def _few_doubles(table: "pa.Table", inputs: Sequence[Column]) -> dict[str, NDArray[np.float64]]:
+    """All columns of numbers, made in one call, which takes a tenth of the time; empty where there
+    is one of another type than double, a cell is not accepted, or there are too many to copy."""
+    from registry.codecs.arrow_library import pa
+
+    numbers = [column for column in inputs if column.type == "number"]
+    batches = table.to_batches() if table.num_rows * len(numbers) <= _COPIED_CELLS else []
+    if len(batches) != 1 or not numbers:
+        return {}
+    found = batches[0].select([column.name for column in numbers])
+    if not all(pa.types.is_float64(type_) for type_ in found.schema.types):
+        return {}
+    matrix = found.to_tensor(null_to_nan=True, row_major=False).to_numpy()
+    if not np.isfinite(matrix).all():
+        missing = np.isnan(matrix).any(axis=0).tolist()
+        if np.isinf(matrix).any() or any(
+            is_missing and not column.nullable
+            for is_missing, column in zip(missing, numbers, strict=True)
+        ):
+            return {}
+    return {column.name: matrix[:, place] for place, column in enumerate(numbers)}
 
 
 def to_batch(

@@ -315,3 +315,33 @@ def test_a_damaged_table_is_read_or_refused(decode, write, data):
 def test_any_bytes_are_malformed(decode, write, body):
     with pytest.raises(BodyMalformed):
         decode(body, MIXED, MANY)
+
+
+@pytest.mark.parametrize("rows_each", [2, 100], ids=["several batches", "one batch"])
+def test_doubles_are_read_alike_in_one_batch_and_in_several(rows_each):
+    """Those of one small batch are converted in one call."""
+    signature = Signature(
+        inputs=(
+            Column("first", "number", nullable=True),
+            Column("second", "number", nullable=False),
+        ),
+        output=Output("regression", "number"),
+    )
+    first, second = [None, 1.5, -0.0, 7.0], [2.5, float(2**53), 5e-324, 1.0]
+    table = pa.table({"first": pa.array(first, pa.float64()), "second": second})
+
+    def written(table):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks(), max_chunksize=rows_each)
+        return sink.getvalue().to_pybytes()
+
+    batch = decode_arrow(written(table), signature, MANY)
+
+    assert batch.columns["first"].tobytes() == np.array([np.nan, *first[1:]]).tobytes()
+    assert batch.columns["second"].tobytes() == np.array(second).tobytes()
+    for name, cell in (("first", np.inf), ("second", None), ("second", np.nan)):
+        cells = pa.array([cell, *table.column(name).to_pylist()[1:]], pa.float64())
+        wrong = table.set_column(table.schema.get_field_index(name), name, cells)
+        refused = refusal(decode_arrow, written(wrong), signature)
+        assert [fault.at for fault in refused.faults] == [f"rows[0].{name}"]
