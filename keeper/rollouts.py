@@ -273,6 +273,7 @@ class RolloutWatcher:
                 actor=KEEPER,
                 alias=row.alias,
                 reason=reason,
+                rollout=row.id,
                 expected_revision=row.revision,
                 observed=observed,
                 at=self._clock(),

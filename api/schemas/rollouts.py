@@ -175,7 +175,9 @@ class RolloutSchema(PlainSchema):
     )
     guards = fields.List(fields.Nested(GuardStateSchema))
     plan = fields.Nested(PlanSchema, metadata={"description": "With all defaults."})
-    revision = fields.Integer(metadata={"description": "Increases with each change."})
+    revision = fields.Integer(
+        metadata={"description": "Increases with each change, and with each rollout of the alias."}
+    )
     watched = fields.Boolean(
         metadata={"description": "false: no keeper has looked at it for a minute."}
     )

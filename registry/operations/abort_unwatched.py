@@ -27,18 +27,24 @@ def abort_unwatched(database: Database, prepare: Prepare, *, evaluate_gates: Eva
     now = utc_now()
     with database.read() as session:
         unwatched = [
-            (row.model, row.alias, row.revision, (now - row.evidence_at).total_seconds())
+            (row, (now - row.evidence_at).total_seconds())
             for row in active_rollouts(session)
             if not is_watched(row, now) and plan_of(row).unwatched == "abort"
         ]
-    for model, alias, revision, seconds in unwatched:
+    for row, seconds in unwatched:
         reason = f"No keeper has looked at it for {seconds:.0f} s, and its plan says abort."
-        move = RolloutMove(actor=_ACTOR, alias=alias, reason=reason, expected_revision=revision)
+        move = RolloutMove(
+            actor=_ACTOR,
+            alias=row.alias,
+            reason=reason,
+            rollout=row.id,
+            expected_revision=row.revision,
+        )
         try:
-            move_rollout(database, prepare, model, "abort", move, evaluate_gates=evaluate_gates)
+            move_rollout(database, prepare, row.model, "abort", move, evaluate_gates=evaluate_gates)
         except (RolloutChanged, RolloutNotFound, RolloutStateConflict):
             continue  # somebody else has changed it
         except RegistryError as error:
-            logger.warning("the rollout of %s was not aborted: %s", model, error.detail)
+            logger.warning("the rollout of %s was not aborted: %s", row.model, error.detail)
         else:
-            logger.warning("the rollout of %s was aborted: %s", model, reason)
+            logger.warning("the rollout of %s was aborted: %s", row.model, reason)

@@ -52,14 +52,15 @@ KEEPER = "keeper"
 class RolloutMove:
     """A change of the rollout in progress under ``alias``: by whom, and why.
 
-    ``expected_revision``: that of the rollout that the caller has seen; None: any. ``observed``:
-    what was counted until now; None: as it is stored. ``at``: when it was decided; None: now.
-    ``force``: also where gates fail.
+    ``rollout`` and ``expected_revision``: the id and the revision of the rollout that the caller
+    has seen; None: any. ``observed``: what was counted until now; None: as it is stored. ``at``:
+    when it was decided; None: now. ``force``: also where gates fail.
     """
 
     actor: str
     alias: str
     reason: str | None = None
+    rollout: int | None = None
     expected_revision: int | None = None
     observed: Observed | None = None
     at: datetime | None = None
@@ -120,8 +121,9 @@ def move_rollout(
 
 
 def check_movable(row: RolloutRow, move: RolloutMove, verb: str) -> None:
-    """Raises RolloutChanged, and RolloutStateConflict where the rollout has ended."""
-    if move.expected_revision not in {None, row.revision}:
+    """Raises RolloutChanged also where another rollout has begun, and RolloutStateConflict where it
+    has ended."""
+    if move.rollout not in {None, row.id} or move.expected_revision not in {None, row.revision}:
         raise RolloutChanged(row.alias, move.expected_revision, row.revision, row.state)
     if row.state not in ACTIVE:
         raise RolloutStateConflict(verb, row.version, row.state)
@@ -155,7 +157,7 @@ class _Change:
     def within(self, session: Session) -> None:
         """Change the rollout. Raises RolloutNotFound, RolloutChanged."""
         move, action = self._move, self._action
-        row = locked_rollout(session, self._row.model, move.alias, self._row.revision)
+        row = locked_rollout(session, self._row)
         observed = move.observed or observed_of(row)
         row.evidence = observed.to_json()
         self._details.update(rollout_details(row))  # the alias's event is recorded after this

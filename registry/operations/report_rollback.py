@@ -16,14 +16,14 @@ def report_rollback(
     """Open the alert ``rollout`` of the alias of ``seen``, a rollout that was to be rolled back
     after its promotion for ``reason``, which was ``refused``. Its next change closes the alert.
 
-    Does nothing where it has ended or has another revision by now. Raises ModelNotFound,
+    Does nothing where it has ended or has changed by now. Raises ModelNotFound,
     ModelArchived, DatabaseBusy, DatabaseUnavailable, StorageFull.
     """
     with database.write(announce=False) as session:
         # So that a change of the rollout, which closes the alert, comes before or after.
         locked_active_model(session, seen.model)
         row = active_rollout(session, seen.model, seen.alias)
-        if row is None or row.revision != seen.revision:
+        if row is None or (row.id, row.revision) != (seen.id, seen.revision):
             return
         open_alert(
             session,

@@ -21,16 +21,17 @@ COOLDOWN = timedelta(hours=24)
 """How long a version that was rolled back is not rolled out again under the same alias."""
 
 
-def locked_rollout(session: Session, model: str, alias: str, revision: int) -> RolloutRow:
-    """The rollout in progress, at the ``revision`` that the caller has decided about.
+def locked_rollout(session: Session, seen: RolloutRow) -> RolloutRow:
+    """The rollout that the caller has ``seen`` and decided about, which is still in progress and at
+    the same revision.
 
-    Raises RolloutNotFound where it has ended, RolloutChanged.
+    Raises RolloutNotFound where it has ended, RolloutChanged also where another one has begun.
     """
-    row = active_rollout(session, model, alias)
+    row = active_rollout(session, seen.model, seen.alias)
     if row is None:
-        raise RolloutNotFound(model, alias)
-    if row.revision != revision:
-        raise RolloutChanged(alias, revision, row.revision, row.state)
+        raise RolloutNotFound(seen.model, seen.alias)
+    if (row.id, row.revision) != (seen.id, seen.revision):
+        raise RolloutChanged(seen.alias, seen.revision, row.revision, row.state)
     return row
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.errors import (
@@ -183,8 +183,17 @@ def _times(session: Session, model: str, champion: int, alias: str) -> tuple[int
 def _insert(
     session: Session, model: str, request: RolloutRequest, progress: Progress, observed: Observed
 ) -> RolloutRow:
-    """Insert the rollout, and record its start."""
+    """Insert the rollout, and record its start.
+
+    Its revision continues those of the alias's earlier rollouts: whoever has seen one of them
+    expects a revision that this one never has.
+    """
     now = progress.step_began_at
+    last = session.scalar(
+        select(func.max(RolloutRow.revision)).where(
+            RolloutRow.model == model, RolloutRow.alias == request.alias
+        )
+    )
     row = RolloutRow(
         model=model,
         alias=request.alias,
@@ -199,7 +208,7 @@ def _insert(
         deadline_at=progress.deadline_at,
         evidence=observed.to_json(),
         evidence_at=now,
-        revision=1,
+        revision=(last or 0) + 1,
         forced=request.force,
         created_at=now,
         created_by=request.actor,

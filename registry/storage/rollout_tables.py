@@ -21,7 +21,8 @@ class RolloutRow(Base):
 
     ``plan``, ``state``, ``blocked``, ``step`` and ``evidence`` are as in ``registry.rollouts``;
     ``reason`` is why it is in this state. ``revision`` increases with each of its changes, but not
-    with new evidence. ``evidence_at`` is when somebody last looked at the counts.
+    with new evidence, and goes on from the last one of the alias's rollout before. ``evidence_at``
+    is when somebody last looked at the counts.
     """
 
     __tablename__ = "rollouts"

@@ -389,6 +389,60 @@ def test_another_revision_than_the_expected_one_is_refused(house, verb):
     assert state(house)[0] == "running"
 
 
+def restart(database):
+    """Abort the rollout and start another one of the same version, with a longer first step."""
+    by_person(database, abort_rollout)
+    slower = PLAN.to_json()
+    slower["steps"][0]["minutes"] = 60
+    return start(database, plan=parse_plan(slower)).view
+
+
+def test_a_rollout_continues_the_revisions_of_the_one_before(house):
+    seen = start(house).view["revision"]
+    second = restart(house)
+
+    assert second["revision"] == 3
+    for verb in (pause_rollout, abort_rollout, finish_rollout):
+        with pytest.raises(RolloutChanged, match="revision 3"):
+            by_person(house, verb, expected_revision=seen)
+    assert state(house) == ("running", {2: 9500, 3: 500}, 2)
+
+
+@pytest.mark.parametrize("revision", [1, 3])
+def test_a_move_that_takes_long_is_not_made_in_the_next_rollout(any_house, revision):
+    """Also where an earlier release has given it the same revision."""
+    start(any_house)
+
+    def meanwhile():
+        restart(any_house)
+        with any_house.write() as session:
+            find_rollout(session, "house", "production").revision = revision
+
+    with pytest.raises(RolloutChanged):
+        move_rollout(
+            any_house,
+            Preparer(meanwhile=meanwhile),
+            "house",
+            "promote",
+            RolloutMove(actor="keeper", alias="production"),
+            evaluate_gates=passing,
+        )
+
+    assert state(any_house) == ("running", {2: 9500, 3: 500}, 2)
+
+
+def test_a_decision_about_a_rollout_is_not_carried_out_on_the_next_one(house):
+    decided = start(house).view
+    restart(house)
+    with house.write() as session:  # as an earlier release has counted
+        find_rollout(session, "house", "production").revision = decided["revision"]
+
+    with pytest.raises(RolloutChanged):
+        move(house, "abort", rollout=decided["id"], expected_revision=decided["revision"])
+
+    assert state(house)[0] == "running"
+
+
 def test_a_repeat_of_a_request_that_changed_nothing_starts_no_rollout(house):
     key = Idempotency(add_token(house), "two", "a")
     start(house)
