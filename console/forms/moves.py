@@ -38,10 +38,12 @@ def reason_field(least: int, message: str) -> ma.fields.String:
 
 
 class MoveForm(ma.Schema):
-    """A promotion or a rollback."""
+    """A change of an alias: why, and its version and the model's generation when the page was
+    made."""
 
     reason = reason_field(1, "is required: say why")
     expected_version = Expected(required=True)
+    expected_generation = ma.fields.Integer(required=True, validate=validate.Range(min=0))
 
 
 def _check_confirmed(text: str) -> None:

@@ -66,6 +66,7 @@ def promote(name: str, version: str) -> AnyResponse:
         alias=alias,
         reason=form.values["reason"],
         expected_version=form.values["expected_version"],
+        expected_generation=form.values["expected_generation"],
         force=force,
         end_split="end_split" in request.form,
         idempotency=idempotency_of(form, f"promote {name} {version} {alias}"),

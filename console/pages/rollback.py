@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows, grant
 from api.problems import status_of
-from api.promotions import moved
+from api.promotions import moved, observed
+from api.services import services
 from api.sessions import db
 from console.formats import parse_time
 from console.forms.moves import REFUSALS, MoveForm
@@ -24,9 +25,11 @@ from registry.errors import (
     ExpectedVersionConflict,
     GateFailed,
     RegistryError,
+    SplitNotFound,
     VersionNotLoadable,
     VersionNotReady,
 )
+from registry.operations.end_split import end_split
 from registry.operations.promote import PromotionRequest
 from registry.operations.rollback import rollback as roll_back
 from registry.reading.alias_moves import Tenure, tenures
@@ -68,7 +71,8 @@ def show(name: str) -> Response:
 @blueprint.route("/models/<name>/rollback", methods=["POST"])
 @allows("promote")
 def rollback(name: str) -> AnyResponse:
-    """Roll back, as the API does."""
+    """Roll back to the version that the URL names, as the API does; without one end the split,
+    which is what the page said then."""
     alias, target = alias_in_query(), _target()
     form = submitted(MoveForm)
     if not form.is_valid:
@@ -78,11 +82,15 @@ def rollback(name: str) -> AnyResponse:
         alias=alias,
         reason=form.values["reason"],
         expected_version=form.values["expected_version"],
+        expected_generation=form.values["expected_generation"],
         idempotency=idempotency_of(form, f"rollback {name} {alias} {target}"),
     )
     try:
-        moved(roll_back, name, wanted, target)
-    except REFUSALS as error:
+        if target is None:
+            observed(lambda: end_split(services().database, name, wanted))
+        else:
+            moved(roll_back, name, wanted, target)
+    except (*REFUSALS, SplitNotFound) as error:
         refused = form.refused(error.detail, error.faults)
         return _page(name, refused, status=status_of(type(error)), error=error)
     return to_the_model(name, alias)
@@ -112,6 +120,7 @@ def _page(
         alias=alias,
         live=live,
         ends_split=ends_split,
+        split_is_gone=error is not None and target is None and not ends_split,
         failed_since=_failed_since(session, name, alias, live),
         target=target,
         failed=failed,

@@ -2,7 +2,6 @@
 
 import marshmallow as ma
 from flask import Blueprint, Response, redirect, request, url_for
-from marshmallow import validate
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -10,7 +9,7 @@ from api.access import allows, grant
 from api.problems import status_of
 from api.rollouts import started
 from api.sessions import db
-from console.forms.moves import REFUSALS, Expected, reason_field
+from console.forms.moves import REFUSALS, MoveForm, reason_field
 from console.forms.once import idempotency_of
 from console.forms.plans import proposed_form, read_plan, step_rows, with_plan_faults
 from console.forms.submitted import Form, submitted
@@ -32,13 +31,10 @@ _MORE = "more"
 """The button that adds a step to the form."""
 
 
-class StartForm(ma.Schema):
+class StartForm(MoveForm):
     """What is not part of the plan. ``force``: although gates fail or the version is cooling
     down."""
 
-    reason = reason_field(1, "is required: say why")
-    expected_version = Expected(required=True)
-    expected_generation = ma.fields.Integer(required=True, validate=validate.Range(min=0))
     force = ma.fields.Boolean(load_default=False)
 
 

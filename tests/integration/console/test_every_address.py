@@ -19,7 +19,7 @@ CROSS_SITE: tuple[dict[str, str | None], ...] = (
     {"Sec-Fetch-Site": None},
 )
 BODIES = (
-    ("application/x-www-form-urlencoded", b"reason=x&expected_version=none"),
+    ("application/x-www-form-urlencoded", b"reason=x&expected_version=none&expected_generation=0"),
     ("multipart/form-data; boundary=b", b'--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n'),
     ("text/plain", b"reason=x"),
     ("application/json", b"{}"),

@@ -124,6 +124,18 @@ def test_a_promotion_by_somebody_else_in_the_meantime_is_shown(
     assert live(console, lines) == {"production": 2}
 
 
+def test_after_a_change_of_another_alias_the_page_is_shown_again(
+    console: Console, lines: str
+) -> None:
+    page = promotion(console.admin, lines, 2)
+    console.service.admin.promote(lines, 3, alias="staging")
+    late = send(console.admin, page, reason=REASON)
+    assert late.status == 409
+    assert "one of its aliases was changed in the meantime" in late.text
+    assert live(console, lines) == {"production": 1, "staging": 3}
+    assert send(console.admin, late).status == 303
+
+
 def test_gates_are_evaluated_on_a_button_and_never_by_loading_the_page(
     console: Console, lines: str
 ) -> None:
@@ -169,7 +181,8 @@ def test_an_admin_can_force_with_a_reason_and_the_name_typed(console: Console, l
 
 def test_force_is_refused_without_the_scope_admin(console: Console, lines: str) -> None:
     form = {"reason": "a reason of some length", "expected_version": "1", "force": "1"}
-    page = console.person("promote").post(promotion_of(lines, 3), {**form, "confirm": lines})
+    form |= {"expected_generation": "1", "confirm": lines}
+    page = console.person("promote").post(promotion_of(lines, 3), form)
     assert page.status == 403
     assert live(console, lines) == {"production": 1}
 

@@ -113,6 +113,19 @@ def test_after_another_change_the_page_has_what_is_live_now(console: Console, li
     assert live(console, lines) == 1
 
 
+def test_after_a_change_of_another_alias_the_page_is_shown_again(
+    console: Console, lines: str
+) -> None:
+    page = rollback_page(console.admin, lines)
+    console.service.admin.promote(lines, 1, alias="staging")
+    late = press(console.admin, page, "errors")
+    assert late.status == 409
+    assert "one of its aliases was changed in the meantime" in late.text
+    assert live(console, lines) == 3
+    assert press(console.admin, late, "errors").status == 303
+    assert live(console, lines) == 2
+
+
 def test_a_version_that_cannot_be_loaded_is_named_and_the_next_one_offered(
     console: Console, lines: str
 ) -> None:

@@ -20,6 +20,12 @@ from tests.integration.console.browser import FormOnPage, Page
 from tests.integration.console.conftest import Console
 
 
+def split(console: Console, name: str) -> None:
+    order = SplitRequest(actor="ann", weights={1: 9000, 2: 1000}, reason="try v2 on a few")
+    database, evaluator = console.service.services.database, console.service.services.evaluator
+    split_alias(database, Preparer(), name, order, evaluate_gates=evaluator.results)
+
+
 @pytest.fixture
 def canary(console: Console, artifacts: dict[str, bytes]) -> str:
     """A model of which version 1 is the champion and version 2 has 10 % since 30 minutes ago;
@@ -28,10 +34,8 @@ def canary(console: Console, artifacts: dict[str, bytes]) -> str:
     for number in (1, 2, 3):
         admin.upload(name, artifacts[f"line-{number}"])
     admin.promote(name, 1)
-    order = SplitRequest(actor="ann", weights={1: 9000, 2: 1000}, reason="try v2 on a few")
-    database, evaluator = console.service.services.database, console.service.services.evaluator
-    split_alias(database, Preparer(), name, order, evaluate_gates=evaluator.results)
-    with database.write(announce=False) as session:
+    split(console, name)
+    with console.service.services.database.write(announce=False) as session:
         session.execute(
             update(EventRow)
             .where(EventRow.model == name, EventRow.type == "split_changed")
@@ -115,6 +119,48 @@ def test_a_split_is_ended_by_one_press_on_a_reason(console: Console, canary: str
     event = last_event(console, canary)
     assert (event["type"], event["reason"]) == ("split_ended", "errors")
     assert "Who answers as production" not in ann.get(f"/console/models/{canary}").text
+
+
+@pytest.mark.parametrize("is_split_again", [False, True])
+def test_a_split_that_has_ended_meanwhile_is_not_followed_by_a_rollback(
+    console: Console, canary: str, is_split_again: bool
+) -> None:
+    admin = console.service.admin
+    for number in (3, 1):  # so that there is a version to roll back to
+        assert admin.promote(canary, number, end_split=True).status_code == 200
+    split(console, canary)
+    page = console.admin.get(f"/console/models/{canary}/rollback")
+    assert "End the split of production?" in page.text
+    admin.delete(f"/models/{canary}/aliases/production/split")
+    if is_split_again:
+        split(console, canary)
+
+    late = console.admin.submit(page.forms[-2], reason="errors")
+
+    assert late.status == 409
+    assert admin.get(f"/models/{canary}").json["aliases"] == {"production": 1}
+    if is_split_again:
+        assert "one of its aliases was changed in the meantime" in late.text
+        assert weights(console, canary) == {1: 9000, 2: 1000}
+        return
+    assert "The split of production ended while you were reading: v1 answers all" in late.text
+    assert [form for form in late.forms if "reason" in form.values] == []
+    assert [button for form in late.forms for button in form.buttons if "reason" in button] == []
+
+
+def test_without_a_version_and_without_a_split_nothing_is_rolled_back(
+    console: Console, canary: str
+) -> None:
+    admin = console.service.admin
+    admin.promote(canary, 2)
+    generation = str(admin.get(f"/models/{canary}").json["generation"])
+    form = {"reason": "errors", "expected_version": "2", "expected_generation": generation}
+
+    answer = console.admin.post(f"/console/models/{canary}/rollback", form)
+
+    assert answer.status == 404
+    assert "The split of production ended while you were reading" in answer.text
+    assert admin.get(f"/models/{canary}").json["aliases"] == {"production": 2}
 
 
 def test_a_promotion_of_another_version_ends_the_split_only_if_that_is_chosen(
