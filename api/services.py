@@ -170,7 +170,7 @@ class Services:
                     ),
                     **_alone(settings, database),
                     "reporting a keeper that does not run": lambda _: report_keeper(
-                        database, run, watch=settings.watch
+                        database, settings.effective_host_name, run, watch=settings.watch
                     ),
                 },
                 Election(run / "housekeeping.lock"),

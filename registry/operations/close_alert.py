@@ -31,16 +31,16 @@ def close_alert(
     return True
 
 
-def close_alerts_of(session: Session, model: str, *, actor: str, reason: str) -> None:
-    """Close all open alerts of the model, which is locked, within the caller's write
-    transaction."""
+def close_alerts_of(
+    session: Session, model: str, *, actor: str, reason: str, alias: str | None = None
+) -> None:
+    """Close all open alerts of the model, which is locked, or those of one ``alias`` of it, within
+    the caller's write transaction."""
     lock_head(session)
-    rows = session.scalars(
-        select(AlertRow)
-        .where(AlertRow.model == model, AlertRow.closed_at.is_(None))
-        .order_by(AlertRow.id)
-    ).all()
-    for row in rows:
+    query = select(AlertRow).where(AlertRow.model == model, AlertRow.closed_at.is_(None))
+    if alias is not None:
+        query = query.where(AlertRow.alias == alias)
+    for row in session.scalars(query.order_by(AlertRow.id)).all():
         _close(session, row, actor, reason)
 
 

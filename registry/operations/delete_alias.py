@@ -3,6 +3,7 @@
 from registry.errors import AliasNotFound
 from registry.names import check_alias
 from registry.operations.alias_requests import check_generation
+from registry.operations.close_alert import close_alerts_of
 from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
 from registry.operations.split_rows import clear_split
@@ -20,7 +21,7 @@ def delete_alias(
     expected_generation: int | None = None,
     via: str | None = None,
 ) -> None:
-    """Delete the alias, and end its split.
+    """Delete the alias; end its split, and close its alerts.
 
     ``expected_generation``: as in ``AliasRequest``. ``via``: as for ``record``.
 
@@ -35,6 +36,7 @@ def delete_alias(
         check_generation(row, expected_generation)
         end_rollout(session, model, alias, "alias_deleted", actor=actor, via=via)
         clear_split(session, target, "alias_deleted", actor=actor, via=via)
+        close_alerts_of(session, model, actor=actor, reason="The alias was deleted.", alias=alias)
         session.delete(target)
         row.generation += 1
         record(
