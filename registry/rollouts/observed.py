@@ -36,6 +36,8 @@ class Totals(NamedTuple):
     times: tuple[int, ...]
 
 
+_NO_TOTALS = Totals(0, ())
+
 Sources = Mapping[str, Mapping[int, Totals]]
 """The totals by server and by the version's number."""
 
@@ -153,19 +155,25 @@ class Observed:
         """With what was counted until ``read``, each server's as an interval of its own.
 
         The totals of a server that are not known yet begin at ``first``, and where that is unknown
-        too, or its counts began anew, at those that are read. ``canary`` and ``champion`` are the
-        versions' numbers.
+        too, at those that are read. A server that counts anew has another name, so smaller totals
+        are an earlier reading, such as one that another keeper stored before: they change nothing.
+        ``canary`` and ``champion`` are the versions' numbers.
         """
-        result = self
+        result, sources = self, dict(self.sources)
         for name, totals in read.items():
             before = self.sources.get(name, (first or {}).get(name))
-            if before is None:
-                continue
-            new = _increase(before.get(canary), totals.get(canary))
-            old = _increase(before.get(champion), totals.get(champion))
-            if new is not None and old is not None:
+            if before is not None:
+                new = _increase(before.get(canary), totals.get(canary))
+                old = _increase(before.get(champion), totals.get(champion))
+                if old is None and new is not None and (new.faults or any(new.times)):
+                    # Not earlier. The champion has no alias after the promotion, and workers with
+                    # very many versions may use its place for another one.
+                    old = _NO_TOTALS
+                if new is None or old is None:
+                    continue
                 result = result._after_interval(plan, new, old, now)
-        return replace(result, sources={**self.sources, **read})
+            sources[name] = totals
+        return replace(result, sources=sources)
 
     def next_step(self, *, promoted: bool = False) -> "Observed":
         """At the beginning of the next step. ``promoted``: it is the last one."""
@@ -224,9 +232,9 @@ class Observed:
 
 
 def _increase(before: Totals | None, after: Totals | None) -> Totals | None:
-    """What the totals grew by; None where they began anew."""
+    """What the totals grew by; None where they are smaller."""
     if after is None:
-        return Totals(0, ()) if before is None else None
+        return _NO_TOTALS if before is None else None
     if before is None:
         return after
     times = _sums(after.times, [-count for count in before.times])

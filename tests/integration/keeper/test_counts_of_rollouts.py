@@ -242,3 +242,33 @@ def test_what_another_host_counts_over_its_restart_and_a_new_decider_is_counted_
     assert hosts[0].counted() == (18, 20)
     for server in (one, other):
         server.end("ended")
+
+
+def test_what_a_former_decider_has_counted_is_counted_once(hosts):
+    """The next one reads what was stored before that host decided."""
+    servers = [Server(host.data, 1) for host in hosts]
+    mine, other = hosts
+    for host in (other, mine):
+        host.look()
+    mine.start()
+    servers[0].answers(CANARY, 3)
+    for host in (other, mine, other):
+        host.look()
+    assert mine.counted() == (3, 0)
+
+    mine.now = other.now + timedelta(minutes=1)
+    servers[0].answers(CANARY, 10)
+    mine.look()
+    other.now = mine.now
+    other.look()
+    assert mine.counted() == (13, 0)
+
+    other.now = mine.now + timedelta(minutes=1)
+    other.look()
+    mine.now = other.now
+    mine.look()
+    other.look()
+
+    assert mine.counted() == (13, 0)
+    for server in servers:
+        server.end("ended")

@@ -49,16 +49,40 @@ def test_a_longer_time_without_reading_loses_nothing():
     assert (once.guards[FAULTS].intervals, often.guards[FAULTS].intervals) == (1, 14)
 
 
-def test_counts_that_begin_anew_count_from_there_on():
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        _read((0, (105, 0)), (0, (1050, 0))),
+        _read((0, (110, 0)), (0, (1050, 0))),
+        _read((0, (105, 0)), (0, (1100, 0))),
+        {"one": {CHAMPION: Totals(0, (1100, 0))}},
+        {"one": {}},
+    ],
+)
+def test_an_earlier_reading_changes_nothing(earlier):
+    """As where the keeper of another host takes over, which reads what was stored before."""
     observed = _after(
         Observed.begin(PLAN, HOUR_BEFORE),
         _read((0, (100, 0)), (0, (1000, 0))),
         _read((0, (110, 0)), (0, (1100, 0))),
-        _read((0, (1, 0)), (0, (2, 0))),
-        _read((0, (6, 0)), (0, (102, 0))),
+        earlier,
+        _read((0, (116, 0)), (0, (1200, 0))),
     )
 
-    assert observed.whole == Arms(Tally(15, 0, 15, 0), Tally(200, 0, 200, 0))
+    assert observed.whole == Arms(Tally(16, 0, 16, 0), Tally(200, 0, 200, 0))
+
+
+def test_a_champion_whose_place_was_given_away_does_not_keep_the_canary_from_being_counted():
+    """After its promotion, of the workers that have very many versions with an alias."""
+    observed = _after(
+        Observed.begin(PLAN, HOUR_BEFORE),
+        _read((0, (100, 0)), (0, (1000, 0))),
+        _read((0, (110, 0)), (0, (400, 0))),
+        {"one": {CANARY: Totals(0, (130, 0))}},
+        _read((0, (133, 0)), (0, (10, 0))),
+    )
+
+    assert observed.whole == Arms(Tally(33, 0, 33, 0), Tally(10, 0, 10, 0))
 
 
 def test_a_server_that_was_restarted_counts_from_its_first_reading_on():
