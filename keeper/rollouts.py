@@ -1,8 +1,9 @@
 """Watches rollouts: reads what was counted, decides, and makes the moves.
 
-What takes long, the evaluation of gates and the preparation of a version, is done in a thread: the
-guards of all rollouts are looked at meanwhile. A guard that fails then changes the revision of the
-rollout, so the move that was being prepared is refused.
+What takes long, the evaluation of gates and the preparation of a version, also of the one before
+that is to come back, is done in a thread: the guards of all rollouts are looked at meanwhile. A
+guard that fails then changes the revision of the rollout, so the move that was being prepared is
+refused.
 """
 
 import os
@@ -13,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from registry.errors import (
     ChampionMoved,
@@ -73,6 +75,13 @@ def in_thread(call: Callable[[], object]) -> "Future[object]":
     return future
 
 
+class _Begun(NamedTuple):
+    """What was decided and takes long, and where its result will be."""
+
+    decision: Decision
+    future: "Future[object]"
+
+
 @dataclass(slots=True)
 class _Watched:
     """A rollout, at one revision."""
@@ -81,7 +90,7 @@ class _Watched:
     plan: Plan
     observed: Observed
     stored_at: datetime
-    move: "Future[object] | None" = None
+    begun: _Begun | None = None
     required: Required | None = None
     not_before: datetime | None = None
 
@@ -186,19 +195,17 @@ class RolloutWatcher:
         watched.observed = watched.observed.after(
             plan, row.version, row.champion, read, now, first=first
         )
-        if watched.move is not None and watched.move.done():
-            self._finish(watched, now)
+        if watched.begun is not None and watched.begun.future.done():
+            self._finish(watched, watched.begun, now)
         if row.id not in self._watched:  # it was moved, and is read again
             return
         decision = decide(plan, progress_of(row), watched.observed, now, watched.required)
-        if decision.action in _SLOW:
-            if watched.move is None and self._is_due(watched, decision.action, now):
-                watched.move = self._begin(self._call(watched, decision.action, decision.reason))
+        if _is_slow(row, decision.action):
+            if watched.begun is None and self._is_due(watched, decision.action, now):
+                call = self._call(watched, decision.action, decision.reason)
+                watched.begun = _Begun(decision, self._begin(call))
         elif decision.action != "wait" and self._is_due(watched, decision.action, now):
-            if row.state == "baking":
-                self._after_promotion(watched, decision, now)
-            else:
-                self._make(watched, decision.action, decision.reason)
+            self._make(watched, decision.action, decision.reason)
         if row.id in self._watched and now - watched.stored_at >= STORED:
             watched.stored_at = now
             store_evidence(self._database, row.id, row.revision, watched.observed)
@@ -223,17 +230,21 @@ class RolloutWatcher:
             return lambda: evaluate_requirements(self._database, watched.row, self._evaluate_gates)
         return lambda: self._move(watched.row, watched.observed, action, reason)
 
-    def _finish(self, watched: _Watched, now: datetime) -> None:
-        """Take the result of what took long. Raises its exception where it is tried again."""
-        move, watched.move = watched.move, None
+    def _finish(self, watched: _Watched, begun: _Begun, now: datetime) -> None:
+        """Take the result of what took long. Raises its exception where it is tried again; where
+        that is a rollback, somebody has to know."""
+        watched.begun = None
         watched.not_before = now + AGAIN
         try:
-            result = move.result() if move is not None else None
+            result = begun.future.result()
         except _MOVED:
             self._watched.pop(watched.row.id)
-        except Unavailable:
-            raise
         except RegistryError as error:
+            if begun.decision.action == "roll_back":
+                report_rollback(self._database, watched.row, begun.decision.reason, error)
+                raise
+            if isinstance(error, Unavailable):
+                raise
             self._make(watched, "block", f"The next move was refused: {error.detail}")
         else:
             if not isinstance(result, Required):
@@ -245,17 +256,6 @@ class RolloutWatcher:
                 self._evaluate_after[watched.row.id] = now + EVALUATED_AGAIN
             # A rollout that is held for this already waits for the next evaluation.
             watched.required = None if undecided and watched.row.state == "held" else result
-
-    def _after_promotion(self, watched: _Watched, decision: Decision, now: datetime) -> None:
-        """End the watching of the promoted version, or roll it back, for which the version before
-        has to be prepared. Where that fails, it is tried again, and somebody has to know."""
-        watched.not_before = now + AGAIN
-        try:
-            self._make(watched, decision.action, decision.reason)
-        except RegistryError as error:
-            if decision.action == "roll_back":
-                report_rollback(self._database, watched.row, decision.reason, error)
-            raise
 
     def _make(self, watched: _Watched, action: Action, reason: str) -> None:
         """Make a move that takes no time, and read the rollout again."""
@@ -280,3 +280,9 @@ class RolloutWatcher:
             ),
             evaluate_gates=self._evaluate_gates,
         )
+
+
+def _is_slow(row: RolloutRow, action: Action) -> bool:
+    """Whether versions are prepared or gates evaluated for it. Before the promotion the champion
+    answers, and a rollback only ends the split."""
+    return action in _SLOW or (action == "roll_back" and row.state == "baking")

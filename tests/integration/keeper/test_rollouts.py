@@ -249,6 +249,31 @@ def test_a_rollback_after_the_promotion_that_fails_opens_an_alert_and_is_tried_a
     assert house.types()[-4:] == ["rollout_ended", "alert_closed", "alert_opened", "rolled_back"]
 
 
+def test_guards_are_looked_at_while_the_version_before_is_prepared_after_the_promotion(house):
+    begun = []
+
+    def begin(call):
+        begun.append((call, Future()))
+        return begun[-1][1]
+
+    house.start()
+    house.seconds(33, house.watcher())
+    watcher = house.watcher(begin=begin)
+    house.servers[0].faults = 0.2
+    house.seconds(5, watcher)
+    requests = observed_of(house.row()).whole.canary.requests
+    house.seconds(6, watcher)
+
+    assert house.row().state == "baking"
+    assert observed_of(house.row()).whole.canary.requests >= requests + 500
+    ((call, future),) = begun
+    future.set_result(call())
+    house.seconds(1, watcher)
+
+    assert house.row().state == "rolled_back"
+    assert house.weight() == 0
+
+
 def _look_in_vain(house, watcher):
     with suppress(VersionNotLoadable):
         house.seconds(1, watcher)
