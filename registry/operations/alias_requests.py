@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from registry.errors import ExpectedGenerationConflict, ExpectedVersionConflict
 from registry.names import PRODUCTION
-from registry.storage.idempotency import Idempotency
+from registry.reading.views import View
+from registry.storage.idempotency import Idempotency, store_answer
 from registry.storage.tables import AliasRow, ModelRow
 
 
@@ -31,7 +32,8 @@ class AliasRequest:
     aliases increases by one.
 
     ``details`` are added to those of the event. ``within`` is called in the write transaction once
-    all checks have passed; it raises where the change must not be made. ``via``: as for ``record``.
+    all checks have passed; it raises where the change must not be made, and stores an answer of its
+    own for the Idempotency-Key. ``via``: as for ``record``.
     """
 
     actor: str
@@ -68,3 +70,12 @@ def confirm(session: Session, request: AliasRequest) -> None:
     """Make the caller's own check, after all others. Raises what ``request.within`` raises."""
     if request.within is not None:
         request.within(session)
+
+
+def keep_answer(session: Session, request: AliasRequest, answer: View) -> None:
+    """Store ``answer`` for repeats of the request, unless ``request.within`` has stored another.
+
+    Raises IdempotencyKeyReused.
+    """
+    if request.within is None:
+        store_answer(session, request.idempotency, answer)

@@ -2,13 +2,13 @@
 
 from registry.errors import AliasNotFound, SplitNotFound
 from registry.names import check_alias
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.results import OperationResult, move_answer
 from registry.operations.rows import locked_active_model
 from registry.operations.split_rows import Why, clear_split
 from registry.storage.database import Database
-from registry.storage.idempotency import store_answer, stored_answer
+from registry.storage.idempotency import stored_answer
 
 
 def end_split(
@@ -44,5 +44,5 @@ def end_split(
         )
         row.generation += 1
         answer = move_answer(row, alias.name, alias.number, alias.number, split_ended=True)
-        store_answer(session, request.idempotency, answer)
+        keep_answer(session, request, answer)
         return OperationResult(answer)

@@ -92,9 +92,11 @@ def move_rollout(
     change = _Change(row, action, move)
     progress = progress_of(row)
     if action == "advance":
-        split_alias(database, prepare, model, change.to_next_step(), evaluate_gates=evaluate_gates)
+        moved = split_alias(
+            database, prepare, model, change.to_next_step(), evaluate_gates=evaluate_gates
+        )
     elif action == "promote":
-        promote(
+        moved = promote(
             database,
             prepare,
             model,
@@ -103,7 +105,7 @@ def move_rollout(
             evaluate_gates=evaluate_gates,
         )
     elif action in {"roll_back", "abort"} and progress.state == "baking":
-        rollback(
+        moved = rollback(
             database,
             prepare,
             model,
@@ -112,11 +114,21 @@ def move_rollout(
             evaluate_gates=evaluate_gates,
         )
     elif action in {"roll_back", "abort"}:
-        end_split(database, model, change.end_of_split())
+        moved = end_split(database, model, change.end_of_split())
     else:
-        with database.write() as session:
-            locked_active_model(session, model)
-            change.within(session)
+        return _changed(database, model, change, move)
+    return moved if moved.replayed else OperationResult(change.answers[-1])
+
+
+def _changed(
+    database: Database, model: str, change: "_Change", move: RolloutMove
+) -> OperationResult:
+    """Change the rollout, and not its alias."""
+    with database.write() as session:
+        locked_active_model(session, model)
+        if (answer := stored_answer(session, move.idempotency)) is not None:
+            return OperationResult(answer, replayed=True)
+        change.within(session)
     return OperationResult(change.answers[-1])
 
 
@@ -191,6 +203,7 @@ class _Change:
             "alias": self._move.alias,
             "reason": self._move.reason,
             "expected_version": champion,
+            "idempotency": self._move.idempotency,
             "via": self._move.via,
             "details": self._details,
             "within": self.within,

@@ -29,7 +29,7 @@ from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.names import check_alias, check_new_alias, name_key
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.preparing import Prepare, commit_prepared
@@ -40,7 +40,7 @@ from registry.reading.queries import find_model, find_ready_version
 from registry.reading.splits import weights_of
 from registry.storage.database import Database
 from registry.storage.history import record
-from registry.storage.idempotency import store_answer, stored_answer
+from registry.storage.idempotency import stored_answer
 from registry.storage.tables import WITHOUT_RELATED, AliasRow, ModelRow, VersionRow
 
 EvaluateGates = Callable[[GateInputs], Sequence[GateResult]]
@@ -240,5 +240,5 @@ def _commit(
             via=request.via,
         )
     answer = move_answer(model, request.alias, number, previous, gates, split_ended=split_ended)
-    store_answer(session, request.idempotency, answer)
+    keep_answer(session, request, answer)
     return OperationResult(answer, unchanged=previous == number and not split_ended)

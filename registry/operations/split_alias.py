@@ -20,7 +20,7 @@ from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.live.snapshot import served_version
 from registry.names import check_alias
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.preparing import Prepare, commit_prepared
@@ -34,7 +34,7 @@ from registry.splits.choice import SplitBy
 from registry.splits.weights import check_weights, percentages
 from registry.storage.database import Database
 from registry.storage.history import record
-from registry.storage.idempotency import store_answer, stored_answer
+from registry.storage.idempotency import stored_answer
 from registry.storage.tables import AliasRow, ModelRow
 
 COMPATIBLE = SignatureGate("signature compatible")
@@ -190,7 +190,7 @@ def _commit(
             for result in found
         ],
     }
-    store_answer(session, request.idempotency, answer)
+    keep_answer(session, request, answer)
     return OperationResult(answer, unchanged=unchanged)
 
 

@@ -112,7 +112,7 @@ def start_rollout(
         store_answer(session, request.idempotency, started[0])
 
     try:
-        split_alias(
+        split = split_alias(
             database,
             prepare,
             model,
@@ -124,7 +124,7 @@ def start_rollout(
             if (same := _same(session, model, number, request)) is None:
                 raise
         return _unchanged(database, request, same)
-    return OperationResult(started[0])
+    return split if split.replayed else OperationResult(started[0])
 
 
 def _unchanged(database: Database, request: RolloutRequest, same: View) -> OperationResult:
@@ -248,6 +248,7 @@ def _first_split(
         reason=request.reason,
         expected_version=champion,
         expected_generation=request.expected_generation,
+        idempotency=request.idempotency,
         via=request.via,
         details=details,
         within=within,

@@ -46,7 +46,7 @@ from registry.storage.alert_tables import AlertRow
 from registry.storage.history import verify
 from registry.storage.idempotency import Idempotency, store_answer
 from registry.storage.rollout_tables import RolloutRow
-from registry.storage.tables import AliasRow, EventRow, utc_now
+from registry.storage.tables import AliasRow, EventRow, ModelRow, utc_now
 from registry.watching.rollouts import find_rollout, observed_of
 from tests.factories import add_token, add_versions
 from tests.fakes import Preparer
@@ -473,6 +473,73 @@ def test_a_repeated_request_is_answered_as_the_first_one(house):
     first = by_person(house, abort_rollout, idempotency=key)
     again = by_person(house, abort_rollout, idempotency=key)
     assert (again.replayed, again.view) == (True, first.view)
+
+
+def _started(database, prepare, key):
+    with database.read() as session:
+        generation = session.get_one(ModelRow, "house").generation
+    request = RolloutRequest(
+        actor="ann", plan=PLAN, expected_generation=generation, idempotency=key
+    )
+    return start_rollout(database, prepare, "house", "3", request, evaluate_gates=passing)
+
+
+def _steered(verb):
+    def steer(database, prepare, key):
+        request = RolloutMove(actor="bob", alias="production", idempotency=key)
+        return verb(database, prepare, "house", request, evaluate_gates=passing)
+
+    return steer
+
+
+def _ready(_database):
+    pass
+
+
+def _baking(database):
+    start(database)
+    move(database, "promote")
+
+
+@pytest.mark.parametrize(
+    ("before", "request_"),
+    [
+        (_ready, _started),
+        (start, _steered(finish_rollout)),
+        (_baking, _steered(abort_rollout)),
+    ],
+)
+def test_a_repeat_that_prepares_while_the_first_request_commits_is_replayed(
+    house, before, request_
+):
+    key = Idempotency(add_token(house), "one", "a")
+    before(house)
+    first = []
+    again = request_(
+        house, Preparer(meanwhile=lambda: first.append(request_(house, Preparer(), key))), key
+    )
+
+    assert not first[0].replayed
+    assert again.replayed
+    assert again.view == first[0].view
+    assert again.view["state"] != "ended"
+
+
+@pytest.mark.parametrize(
+    ("before", "verb"), [(start, abort_rollout), (_baking, finish_rollout), (start, pause_rollout)]
+)
+def test_a_repeat_that_waits_for_the_first_request_is_replayed(any_house, before, verb):
+    before(any_house)
+    key = Idempotency(add_token(any_house), "one", "a")
+    with ThreadPoolExecutor(1) as threads:
+        with any_house.write() as session:
+            locked_model(session, "house")
+            repeat = threads.submit(by_person, any_house, verb, idempotency=key)
+            time.sleep(0.3)
+            store_answer(session, key, {"state": "of the first"})
+
+        result = repeat.result(10)
+    assert (result.replayed, result.view) == (True, {"state": "of the first"})
 
 
 @pytest.mark.parametrize(
