@@ -4,7 +4,9 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,9 +32,15 @@ LEASE = timedelta(seconds=60)
 """After how long a message is sent again if the process that sent it was killed: longer than an
 attempt and the lookup of the name take together."""
 MOST_AT_A_TIME = 4
+UNEXPECTED = "an unexpected error, which the log has"
 OTHER_KEY = (
     "the key that the secret was computed from is not that of this installation; rotate the secret"
 )
+
+
+def in_thread(call: Callable[[], object]) -> None:
+    """Call it in a thread that does not keep the process from ending."""
+    threading.Thread(target=call, name="delivery", daemon=True).start()
 
 
 class Deliverer:
@@ -51,6 +59,8 @@ class Deliverer:
         *,
         lease: timedelta = LEASE,
         look_seconds: float = LOOK_SECONDS,
+        rest_seconds: float = REST_SECONDS,
+        begin: Callable[[Callable[[], object]], object] = in_thread,
     ) -> None:
         self._database = database
         self._sender = sender
@@ -58,6 +68,8 @@ class Deliverer:
         self._public_url = public_url
         self._lease = lease
         self._look_seconds = look_seconds
+        self._rest_seconds = rest_seconds
+        self._begin = begin
         self._changed = threading.Condition()
         self._busy: set[str] = set()
         self._is_freed = False
@@ -95,7 +107,7 @@ class Deliverer:
             logger.warning("delivering webhooks failed, and is tried again: %s", error)
         except Exception:
             logger.exception("delivering webhooks failed, and is tried again")
-        return REST_SECONDS
+        return self._rest_seconds
 
     def _look(self) -> bool:
         """Create and send what is due; True if there is more to do at once."""
@@ -111,14 +123,17 @@ class Deliverer:
         for claim in claim_deliveries(self._database, free, busy, self._lease):
             with self._changed:
                 self._busy.add(claim.host)
-            threading.Thread(
-                target=self._deliver, args=(claim,), name="delivery", daemon=True
-            ).start()
+            try:
+                self._begin(partial(self._deliver, claim))
+            except BaseException:  # the message is sent when the lease ends
+                with self._changed:
+                    self._busy.discard(claim.host)
+                raise
         return more
 
     def _deliver(self, claim: Claim) -> None:
         try:
-            outcome = self._send(claim)
+            outcome = self._outcome(claim)
             why = finish_delivery(self._database, claim, outcome, random.random)
         except (RegistryError, SQLAlchemyError) as error:
             # The message is sent again when the lease ends.
@@ -130,6 +145,18 @@ class Deliverer:
                 self._busy.discard(claim.host)
                 self._is_freed = True
                 self._changed.notify_all()
+
+    def _outcome(self, claim: Claim) -> Outcome:
+        """The outcome of an attempt, which has failed where anything is raised: a message that
+        has no outcome would be sent again for ever."""
+        began = time.monotonic()
+        try:
+            return self._send(claim)
+        except RegistryError as error:
+            return Outcome("failed", time.monotonic() - began, error=error.detail)
+        except Exception:
+            logger.exception("message %s could not be sent", claim.message_id)
+            return Outcome("failed", time.monotonic() - began, error=UNEXPECTED)
 
     def _send(self, claim: Claim) -> Outcome:
         key = self._keys.read()

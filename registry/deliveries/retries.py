@@ -50,7 +50,7 @@ def requested_delay(retry_after: str | None, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a number with very many digits
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

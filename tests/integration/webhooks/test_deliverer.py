@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
-from keeper.deliverer import MOST_AT_A_TIME, OTHER_KEY, Deliverer
+from keeper.deliverer import MOST_AT_A_TIME, OTHER_KEY, UNEXPECTED, Deliverer, in_thread
 from registry.deliveries.key_file import KeyFile
 from registry.deliveries.sending import Sender
 from registry.operations.create_webhook import create_webhook
@@ -228,6 +228,66 @@ def test_neither_secrets_nor_urls_are_logged(database, keys, start, caplog):
     assert made["secret"].removeprefix("whsec_") not in caplog.text
 
 
+class Broken:
+    """A sender with a fault."""
+
+    def send(self, *_):
+        raise OverflowError("very-secret")
+
+
+@pytest.mark.parametrize("is_key_damaged", [False, True])
+def test_whatever_sending_raises_is_a_failed_attempt(
+    either_database, keys, tmp_path, caplog, is_key_damaged
+):
+    with Receiver() as receiver:
+        made = make(either_database, keys, receiver)
+    request_test(either_database, made["id"])
+    error = UNEXPECTED
+    if is_key_damaged:
+        (tmp_path / "webhooks.key").write_text("no key")
+        error = "The file with the key that signs webhooks is unavailable"
+    deliverer = Deliverer(either_database, Broken(), keys, "", look_seconds=0.02)
+    deliverer.start()
+    wait_until(lambda: deliveries(either_database, made["id"])[0]["last_error"])
+    deliverer.close()
+
+    (delivery,) = deliveries(either_database, made["id"])
+    assert (delivery["state"], delivery["attempts"]) == ("waiting", 1)
+    assert delivery["last_error"].startswith(error)
+    assert f"to webhook {made['id']}, attempt 1: {error}" in caplog.text
+
+
+def test_a_thread_that_cannot_be_started_does_not_keep_a_receiver_from_messages(
+    either_database, keys
+):
+    tried = []
+
+    def begin(call):
+        tried.append(call)
+        if len(tried) == 1:
+            raise RuntimeError("can't start new thread")
+        in_thread(call)
+
+    with Receiver() as receiver:
+        made = make(either_database, keys, receiver)
+        request_test(either_database, made["id"])
+        deliverer = Deliverer(
+            either_database,
+            Sender(LOCAL),
+            keys,
+            "",
+            look_seconds=0.02,
+            rest_seconds=0.05,
+            begin=begin,
+        )
+        deliverer.start()
+        wait_until(lambda: tried)
+        make_due(either_database)
+        receiver.wait_for(1)
+        wait_until(lambda: states(either_database, made["id"]) == {"delivered"})
+        deliverer.close()
+
+
 def test_deliveries_stop_at_once(database, keys, start):
     make(database, keys, Receiver())
     deliverer = start()
@@ -237,13 +297,14 @@ def test_deliveries_stop_at_once(database, keys, start):
     assert time.monotonic() - began < 2
 
 
-def test_deliveries_go_on_after_a_failure_of_the_database(either_database, keys, monkeypatch):
-    monkeypatch.setattr("keeper.deliverer.REST_SECONDS", 0.05)
+def test_deliveries_go_on_after_a_failure_of_the_database(either_database, keys):
     with Receiver() as receiver:
         made = make(either_database, keys, receiver)
         with either_database.write() as session:
             session.connection().exec_driver_sql("ALTER TABLE fan_outs RENAME TO away")
-        deliverer = Deliverer(either_database, Sender(LOCAL), keys, "", look_seconds=0.02)
+        deliverer = Deliverer(
+            either_database, Sender(LOCAL), keys, "", look_seconds=0.02, rest_seconds=0.05
+        )
         deliverer.start()
         happen(either_database)
         time.sleep(0.2)
