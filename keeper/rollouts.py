@@ -9,7 +9,7 @@ refused.
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -145,26 +145,23 @@ class RolloutWatcher:
             self._watched.clear()
             self._tell(rows, counts, now)
             return
-        self._watched = {row.id: self._at_revision(row, now) for row in rows}
-        faults: list[Exception] = []
-        for watched in list(self._watched.values()):
-            try:
-                self._look_at(watched, counts, now)
-            except Exception as error:  # noqa: BLE001 - raised below
-                faults.append(error)
-        if faults:
-            raise faults[0]
+        active = {row.id for row in rows}
+        self._watched = {number: one for number, one in self._watched.items() if number in active}
+        _for_each(rows, lambda row: self._look_at(self._at_revision(row, now), counts, now))
 
     def _decides(self, now: datetime) -> bool:
         return self._database.is_sqlite or hold_lease(self._database, LEASE, self._holder, now)
 
     def _tell(self, rows: Sequence[RolloutRow], counts: HostCounts, now: datetime) -> None:
         """Store this host's counts for the keeper that decides, every five seconds."""
-        for row in rows:
+
+        def tell(row: RolloutRow) -> None:
             if now - self._told.get(row.id, now - STORED) >= STORED:
                 first = self._first_of(row, counts)
                 store_counts(self._database, row.id, counts.of(row.model, row.alias), first)
                 self._told[row.id] = now
+
+        _for_each(rows, tell)
 
     def _note_first(self, rows: Sequence[RolloutRow], counts: HostCounts | None) -> None:
         """Note where the counts of new rollouts begin: at what was read before the last look."""
@@ -184,7 +181,8 @@ class RolloutWatcher:
         """What is known of the rollout: read again where somebody has changed it."""
         watched = self._watched.get(row.id)
         if watched is None or watched.row.revision != row.revision:
-            return _Watched(row, plan_of(row), observed_of(row), stored_at=now - STORED)
+            watched = _Watched(row, plan_of(row), observed_of(row), stored_at=now - STORED)
+            self._watched[row.id] = watched
         return watched
 
     def _look_at(self, watched: _Watched, counts: HostCounts, now: datetime) -> None:
@@ -280,6 +278,19 @@ class RolloutWatcher:
             ),
             evaluate_gates=self._evaluate_gates,
         )
+
+
+def _for_each(rows: Iterable[RolloutRow], call: Callable[[RolloutRow], None]) -> None:
+    """Call it for each of the rollouts, also where it fails for others. Raises what the first call
+    that failed raised."""
+    faults: list[Exception] = []
+    for row in rows:
+        try:
+            call(row)
+        except Exception as error:  # noqa: BLE001 - raised below
+            faults.append(error)
+    if faults:
+        raise faults[0]
 
 
 def _is_slow(row: RolloutRow, action: Action) -> bool:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from keeper.rollouts import RolloutWatcher
-from registry.errors import DatabaseBusy, ScoringBusy, VersionNotLoadable
+from registry.errors import DatabaseBusy, PlanMalformed, ScoringBusy, VersionNotLoadable
 from registry.gates.results import GateResult
 from registry.operations.hold_lease import HELD, hold_lease
 from registry.operations.move_rollout import RolloutMove
@@ -567,18 +567,42 @@ def test_a_rollout_is_watched_as_long_as_a_keeper_looks(house):
     assert not rollout_view(row, row.evidence_at + 61 * SECOND)["watched"]
 
 
-def test_a_failure_of_one_rollout_does_not_keep_others_from_being_watched(house):
-    add_versions(house.database, "cabin", ["ready"] * 2)
+def start_another(database):
+    """Start a rollout of another model."""
+    add_versions(database, "cabin", ["ready"] * 2)
     request = PromotionRequest(actor="ann")
-    promote(house.database, Preparer(), "cabin", "1", request, evaluate_gates=passing)
+    promote(database, Preparer(), "cabin", "1", request, evaluate_gates=passing)
     start_rollout(
-        house.database,
+        database,
         Preparer(),
         "cabin",
         "2",
         RolloutRequest(actor="ann", plan=parse_plan(PLAN)),
         evaluate_gates=passing,
     )
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"), [({"plan": {}}, PlanMalformed), ({"evidence": {}}, ValueError)]
+)
+def test_a_rollout_that_cannot_be_read_does_not_keep_others_from_being_watched(
+    house, damage, error
+):
+    start_another(house.database)
+    with house.database.write() as session:
+        session.execute(update(RolloutRow).values(damage))
+    house.start()
+    house.servers = [Server(faults=0.5)]
+    watcher = house.watcher()
+    for _ in range(10):
+        with pytest.raises(error):
+            house.seconds(1, watcher)
+
+    assert house.row().state == "rolled_back"
+
+
+def test_a_failure_of_one_rollout_does_not_keep_others_from_being_watched(house):
+    start_another(house.database)
     house.start()
     house.servers = [Server(faults=0.5)]
 

@@ -32,11 +32,11 @@ def house(database):
     return database
 
 
-def start(database, unwatched):
+def start(database, unwatched, model="house"):
     steps = [{"weight": 10, "minutes": 10}, {"weight": 100}]
     plan = parse_plan({"steps": steps, "unwatched": unwatched})
     order = RolloutRequest(actor="ann", plan=plan)
-    start_rollout(database, Preparer(), "house", "2", order, evaluate_gates=passing)
+    start_rollout(database, Preparer(), model, "2", order, evaluate_gates=passing)
 
 
 def last_watched(database, seconds):
@@ -107,6 +107,28 @@ def test_a_failure_is_logged_and_tried_again(house, caplog):
     abort(house)
 
     assert found(house) == ("aborted", {}, 1)
+
+
+@pytest.mark.parametrize("damage", [{"plan": {}}, {"evidence": {}}])
+def test_one_that_cannot_be_read_does_not_keep_others_from_being_aborted(house, caplog, damage):
+    add_versions(house, "cabin", ["ready"] * 2)
+    order = PromotionRequest(actor="ann")
+    promote(house, Preparer(), "cabin", "1", order, evaluate_gates=passing)
+    start(house, "abort", "cabin")
+    with house.write() as session:
+        session.execute(update(RolloutRow).values(damage))
+    start(house, "abort")
+    last_watched(house, 75)
+
+    abort(house)
+
+    assert "the rollout of cabin was not aborted" in caplog.text
+    with house.read() as session:
+        states = session.execute(select(RolloutRow.model, RolloutRow.state))
+        assert sorted(tuple(row) for row in states) == [
+            ("cabin", "running"),
+            ("house", "aborted"),
+        ]
 
 
 def test_one_that_somebody_changes_at_the_same_time_is_left_to_them(house):
