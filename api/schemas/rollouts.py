@@ -114,7 +114,7 @@ class RolloutStartSchema(PlanSchema):
         load_default=False,
         metadata={
             "description": "Start although gates fail, or the version was rolled back in the last "
-            "24 hours: requires scope admin and a reason."
+            "24 hours: requires scope admin and a reason. The promotion at the end is not forced."
         },
     )
 
@@ -181,7 +181,7 @@ class RolloutSchema(PlainSchema):
     watched = fields.Boolean(
         metadata={"description": "false: no keeper has looked at it for a minute."}
     )
-    forced = fields.Boolean()
+    forced = fields.Boolean(metadata={"description": "Whether it was started with force."})
     deadline_at = fields.String(metadata={"format": "date-time"})
     created_at = fields.String(metadata={"format": "date-time"})
     created_by = fields.String()

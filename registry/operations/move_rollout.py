@@ -54,7 +54,7 @@ class RolloutMove:
 
     ``rollout`` and ``expected_revision``: the id and the revision of the rollout that the caller
     has seen; None: any. ``observed``: what was counted until now; None: as it is stored. ``at``:
-    when it was decided; None: now. ``force``: also where gates fail.
+    when it was decided; None: now.
     """
 
     actor: str
@@ -64,7 +64,6 @@ class RolloutMove:
     expected_revision: int | None = None
     observed: Observed | None = None
     at: datetime | None = None
-    force: bool = False
     idempotency: Idempotency | None = None
     via: str | None = None
 
@@ -101,7 +100,7 @@ def move_rollout(
             prepare,
             model,
             str(row.version),
-            change.promotion(force=move.force or row.forced, champion=row.champion),
+            change.promotion(row.champion),
             evaluate_gates=evaluate_gates,
         )
     elif action in {"roll_back", "abort"} and progress.state == "baking":
@@ -109,7 +108,7 @@ def move_rollout(
             database,
             prepare,
             model,
-            change.promotion(force=False, champion=row.version),
+            change.promotion(row.version),
             to_version=row.champion,
             evaluate_gates=evaluate_gates,
         )
@@ -160,8 +159,8 @@ class _Change:
             weights={self._row.champion: BUCKETS - weight, self._row.version: weight},
         )
 
-    def promotion(self, *, force: bool, champion: int) -> PromotionRequest:
-        return PromotionRequest(**self._common(champion), force=force)
+    def promotion(self, champion: int) -> PromotionRequest:
+        return PromotionRequest(**self._common(champion))
 
     def end_of_split(self) -> AliasRequest:
         return AliasRequest(**self._common(self._row.champion))

@@ -55,7 +55,7 @@ def no_sources(_model: str, _alias: str) -> Sources:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRequest(AliasRequest):
     """A request to start a rollout. ``force``: also within the cooldown of the version, and where
-    gates fail."""
+    gates fail; it does not apply to the promotion at its end."""
 
     plan: Plan
     force: bool = False

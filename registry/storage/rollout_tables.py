@@ -22,7 +22,7 @@ class RolloutRow(Base):
     ``plan``, ``state``, ``blocked``, ``step`` and ``evidence`` are as in ``registry.rollouts``;
     ``reason`` is why it is in this state. ``revision`` increases with each of its changes, but not
     with new evidence, and goes on from the last one of the alias's rollout before. ``evidence_at``
-    is when somebody last looked at the counts.
+    is when somebody last looked at the counts. ``forced``: it was started with force.
     """
 
     __tablename__ = "rollouts"

@@ -328,6 +328,20 @@ def test_a_promotion_whose_gate_fails_leaves_the_rollout_as_it_was(house):
     assert state(house) == ("running", {2: 9500, 3: 500}, 2)
 
 
+def test_a_rollout_that_was_started_with_force_is_promoted_only_if_its_gates_pass(house):
+    set_policy(house, "house", ["input_example answered"], actor="ann")
+    view = start(house, force=True, reason="it is urgent", evaluate_gates=refusing).view
+    assert view["forced"]
+
+    with pytest.raises(GateFailed):
+        move(house, "promote", evaluate_gates=refusing)
+    assert state(house) == ("running", {2: 9500, 3: 500}, 2)
+
+    move(house, "promote")
+    assert state(house) == ("baking", {}, 3)
+    assert "forced" not in events(house)[-1].details
+
+
 def test_a_rollout_is_paused_and_resumed(house):
     start(house)
     paused = by_person(house, pause_rollout, reason="lunch")
