@@ -23,13 +23,16 @@ class Deadline:
         self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
 
-    def watch(self, connection: socket.socket) -> None:
-        """Apply to ``connection``, instead of the one before. Raises TimeoutError."""
+    def watch(self, connection: socket.socket, parts: int = 1) -> None:
+        """Apply to ``connection``, instead of the one before. Raises TimeoutError.
+
+        One of its calls may take one of so many equal ``parts`` of the time that remains.
+        """
         with self._lock:
             remaining = self._ends - time.monotonic()
             if self._passed or remaining <= 0:
                 raise TimeoutError
-            connection.settimeout(remaining)
+            connection.settimeout(remaining / parts)
             self._socket = connection
 
     def check(self) -> None:

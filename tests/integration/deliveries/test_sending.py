@@ -5,6 +5,7 @@ import ssl
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -124,6 +125,34 @@ def test_the_next_address_is_tried_if_one_accepts_no_connection():
         names = Names([(socket.AF_INET, closed.getsockname()), receiver.address])
 
         assert send("http://two.example.com/", lookup=names).result == "delivered"
+
+
+@pytest.fixture
+def silent_address():
+    """Of a listener that has no room for a further connection: an attempt waits for an answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        for _ in range(3):
+            connection = waiting.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(listener.getsockname())
+        time.sleep(0.1)
+        yield socket.AF_INET, listener.getsockname()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(silent_address):
+    with Receiver() as receiver:
+        names = Names([silent_address, silent_address, receiver.address])
+        outcome = send("http://three.example.com/", lookup=names, seconds=1.5)
+
+    assert (outcome.result, outcome.error) == ("delivered", None)
+    assert 0.9 < outcome.seconds < 1.5
+
+
+def test_addresses_that_do_not_answer_end_at_the_deadline(silent_address):
+    outcome = send("http://two.example.com/", lookup=Names([silent_address] * 2), seconds=0.5)
+
+    assert (outcome.result, outcome.error) == ("failed", "no answer in time")
+    assert outcome.seconds < 1.5
 
 
 def test_a_connection_that_is_refused_is_a_failure():
