@@ -162,14 +162,11 @@ class Deliverer:
         key = self._keys.read()
         if key is None or key.fingerprint != claim.key:
             return Outcome("failed", 0.0, error=OTHER_KEY)
-        rotations = (claim.rotation, claim.rotation - 1)[: 2 if claim.has_previous else 1]
+        secrets = [key.secret(claim.salt, claim.rotation)]
+        if claim.previous_salt is not None:
+            secrets.append(key.secret(claim.previous_salt, claim.rotation - 1))
         body = body_of(claim.happening, self._public_url)
-        headers = signed_headers(
-            [key.secret(claim.salt, rotation) for rotation in rotations],
-            claim.message_id,
-            int(time.time()),
-            body,
-        )
+        headers = signed_headers(secrets, claim.message_id, int(time.time()), body)
         return self._sender.send(parse_url(claim.url), headers, body)
 
     def _log(self, claim: Claim, outcome: Outcome, why: str | None) -> None:

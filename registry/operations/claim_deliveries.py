@@ -16,7 +16,10 @@ from registry.storage.webhook_tables import DeliveryRow, WebhookRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A message to send, for the time ``attempts``; how its webhook signs: see WebhookRow."""
+    """A message to send, for the time ``attempts``; how its webhook signs: see WebhookRow.
+
+    ``previous_salt``: that of the secret before, if messages are signed with it too.
+    """
 
     delivery_id: int
     webhook_id: int
@@ -27,7 +30,7 @@ class Claim:
     salt: bytes
     rotation: int
     key: str
-    has_previous: bool
+    previous_salt: bytes | None
     happening: Happening
 
 
@@ -91,6 +94,7 @@ def _claim(session: Session, delivery_id: int, lease: timedelta) -> Claim | None
     webhook = session.get_one(WebhookRow, row.webhook_id)
     if webhook.disabled_at is not None:
         return None
+    has_previous = webhook.previous_until is not None and webhook.previous_until > now
     return Claim(
         delivery_id=row.id,
         webhook_id=webhook.id,
@@ -101,7 +105,7 @@ def _claim(session: Session, delivery_id: int, lease: timedelta) -> Claim | None
         salt=webhook.salt,
         rotation=webhook.rotation,
         key=webhook.key,
-        has_previous=webhook.previous_until is not None and webhook.previous_until > now,
+        previous_salt=(webhook.previous_salt or webhook.salt) if has_previous else None,
         happening=_happening(session, row),
     )
 

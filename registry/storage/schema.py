@@ -15,7 +15,7 @@ from sqlalchemy.sql import column
 from registry.errors import DatabaseBusy, SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
-HEAD = "0022"
+HEAD = "0023"
 """The newest migration; a test compares it with ``migrations/versions``. Its first four digits
 count the releases that changed the schema: migrations of one have the same, and a letter."""
 _STEP = slice(0, 4)

@@ -24,7 +24,8 @@ class WebhookRow(Base):
     ``events`` and ``models`` are glob patterns; null: every model. It receives the events after
     ``since_seq``. Its secret is computed from ``salt``, ``rotation`` and the key whose fingerprint
     is ``key``, which is in a file; until ``previous_until`` messages are signed with the secret
-    before the last rotation too. ``failing_since``: the first failure after the last success.
+    before the last rotation too, of ``previous_salt`` (null: ``salt``, which earlier releases kept)
+    and the rotation before. ``failing_since``: the first failure after the last success.
     """
 
     __tablename__ = "webhooks"
@@ -39,6 +40,7 @@ class WebhookRow(Base):
     salt: Mapped[bytes] = mapped_column(LargeBinary(16))
     rotation: Mapped[int] = mapped_column(default=0)
     key: Mapped[str] = mapped_column(String(16))
+    previous_salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     previous_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     created_by: Mapped[str] = mapped_column(String(200))

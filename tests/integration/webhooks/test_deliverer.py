@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from keeper.deliverer import MOST_AT_A_TIME, OTHER_KEY, UNEXPECTED, Deliverer, in_thread
 from registry.deliveries.key_file import KeyFile
 from registry.deliveries.sending import Sender
+from registry.deliveries.signing import secret_text
 from registry.operations.create_webhook import create_webhook
 from registry.operations.request_delivery import request_test
 from registry.operations.rotate_webhook import rotate_webhook
@@ -25,7 +26,7 @@ from registry.reading.pages import Paging
 from registry.reading.webhooks import delivery_counts, list_deliveries
 from registry.storage.history import record
 from registry.storage.tables import utc_now
-from registry.storage.webhook_tables import DeliveryRow
+from registry.storage.webhook_tables import DeliveryRow, WebhookRow
 from tests.integration.webhooks.processes import LOCAL, delivering
 from tests.receivers import OK, Receiver, status
 
@@ -118,6 +119,24 @@ def test_after_a_rotation_both_secrets_verify_and_later_only_the_new_one(databas
     for shown in (made, rotated):
         Webhook(shown["secret"]).verify(message.body, message.headers)
     assert len(message.headers["webhook-signature"].split(" ")) == 2
+
+
+def test_after_a_rotation_by_an_earlier_release_both_secrets_verify(either_database, keys):
+    """They kept the salt."""
+    with Receiver() as receiver:
+        made = make(either_database, keys, receiver, events=["promoted"])
+        with either_database.write() as session:
+            row = session.get_one(WebhookRow, made["id"])
+            row.rotation, row.previous_until = 1, utc_now() + timedelta(hours=1)
+            rotated = secret_text(keys.read().secret(row.salt, 1))
+        request_test(either_database, made["id"])
+        deliverer = Deliverer(either_database, Sender(LOCAL), keys, "", look_seconds=0.02)
+        deliverer.start()
+        (message,) = receiver.wait_for(1)
+        deliverer.close()
+
+    for secret in (made["secret"], rotated):
+        Webhook(secret).verify(message.body, message.headers)
 
 
 def test_messages_to_a_webhook_of_another_key_are_not_sent(database, keys, start, tmp_path):

@@ -169,6 +169,22 @@ def test_two_webhooks_have_different_secrets_and_so_has_a_rotated_one(database, 
     assert first["previous_secret_until"] is None
 
 
+def test_a_rotation_after_an_older_backup_was_restored_gives_no_secret_that_was_replaced(
+    either_database, keys
+):
+    made = make(either_database, keys)
+    with either_database.read() as session:
+        kept = session.get_one(WebhookRow, made["id"])
+    before = [rotate_webhook(either_database, keys, made["id"], actor="ann") for _ in range(2)]
+    with either_database.write() as session:
+        row = session.get_one(WebhookRow, made["id"])
+        row.salt, row.previous_salt, row.rotation = kept.salt, kept.previous_salt, kept.rotation
+
+    rotated = rotate_webhook(either_database, keys, made["id"], actor="ann")
+
+    assert rotated["secret"] not in {made["secret"], *(one["secret"] for one in before)}
+
+
 def test_a_webhook_whose_key_was_lost_gets_a_secret_of_a_new_key(database, keys, tmp_path):
     made = make(database, keys)
     (tmp_path / "data" / "webhooks.key").unlink()
