@@ -79,7 +79,7 @@ class WebhookSchema(ma.Schema):
         allow_none=True,
         metadata={
             "format": "date-time",
-            "description": "The first failure since the last success.",
+            "description": "The first failure since the last success or pause.",
         },
     )
     previous_secret_until = fields.String(

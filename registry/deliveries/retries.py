@@ -21,6 +21,9 @@ JITTER = 0.2
 not sent together again."""
 SWITCHED_OFF_AFTER = timedelta(days=5)
 """How long a webhook fails before it is switched off."""
+PAUSE = timedelta(days=2)
+"""After so long without an attempt, a failure does not continue the ones before: longer than the
+longest delay between two attempts to send a message."""
 LONGEST_WAIT = timedelta(hours=24)
 """The longest wait that a receiver can ask for."""
 

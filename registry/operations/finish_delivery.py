@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from registry.deliveries.retries import SWITCHED_OFF_AFTER, retry_delay
+from registry.deliveries.retries import PAUSE, SWITCHED_OFF_AFTER, retry_delay
 from registry.deliveries.sending import Outcome
 from registry.operations.change_webhook import alert_subject, mark_disabled
 from registry.operations.claim_deliveries import Claim
@@ -29,8 +29,8 @@ def finish_delivery(
 ) -> str | None:
     """Record the outcome; the message waits for its next attempt, or has ended.
 
-    Why the webhook was disabled, if it was: it is gone, or has failed for five days. Nothing is
-    recorded where the webhook was deleted meanwhile.
+    Why the webhook was disabled, if it was: it is gone, or has failed for five days without a pause
+    of two days. Nothing is recorded where the webhook was deleted meanwhile.
 
     Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
     """
@@ -79,12 +79,13 @@ def _finish(
     if row is None or webhook is None:
         return None
     now = utc_now()
+    has_paused = not _was_tried_since(session, webhook.id, now - PAUSE)
     row.last_at, row.last_status, row.last_error = now, outcome.status, _shortened(outcome.error)
     row.due_at = now
     if outcome.result == "delivered":
         row.state, webhook.failing_since = "delivered", None
         return None
-    if webhook.failing_since is None:
+    if webhook.failing_since is None or has_paused:
         webhook.failing_since = now
     delay = retry_delay(claim.attempts, random, outcome.retry_after)
     if outcome.result == "gone" or delay is None or webhook.disabled_at is not None:
@@ -92,6 +93,17 @@ def _finish(
     else:
         row.due_at = now + delay
     return _why_disabled(outcome, webhook.failing_since, now)
+
+
+def _was_tried_since(session: Session, webhook_id: int, moment: datetime) -> bool:
+    """Whether a message to the webhook was sent, or tried to be, at ``moment`` or later."""
+    query = (
+        select(DeliveryRow.id)
+        .where(DeliveryRow.webhook_id == webhook_id, DeliveryRow.last_at >= moment)
+        .order_by(DeliveryRow.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query) is not None
 
 
 def _why_disabled(outcome: Outcome, failing_since: datetime, now: datetime) -> str | None:

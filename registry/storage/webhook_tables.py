@@ -25,7 +25,8 @@ class WebhookRow(Base):
     ``since_seq``. Its secret is computed from ``salt``, ``rotation`` and the key whose fingerprint
     is ``key``, which is in a file; until ``previous_until`` messages are signed with the secret
     before the last rotation too, of ``previous_salt`` (null: ``salt``, which earlier releases kept)
-    and the rotation before. ``failing_since``: the first failure after the last success.
+    and the rotation before. ``failing_since``: the first failure after the last success or
+    pause.
     """
 
     __tablename__ = "webhooks"

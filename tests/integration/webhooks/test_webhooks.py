@@ -457,6 +457,25 @@ def test_a_webhook_that_fails_for_five_days_is_switched_off(database, keys):
         ]
 
 
+@pytest.mark.parametrize(("days", "why"), [(1.9, FAILED_LONG), (2.1, None)])
+def test_a_failure_after_a_pause_begins_the_time_of_failures_anew(either_database, keys, days, why):
+    made = make(either_database, keys)
+    finish(either_database, _claimed_test(either_database, made), "failed", error="x")
+    with either_database.write() as session:
+        session.get_one(WebhookRow, made["id"]).failing_since = utc_now() - timedelta(days=7)
+        session.execute(
+            update(DeliveryRow).values(state="failed", last_at=utc_now() - timedelta(days=days))
+        )
+
+    claimed = _claimed_test(either_database, made)
+    assert finish(either_database, claimed, "failed", error="x") == why
+
+    if why is None:
+        with either_database.read() as session:
+            since = find_webhook(session, made["id"]).failing_since
+        assert utc_now() - since < timedelta(minutes=1)
+
+
 def test_a_success_ends_the_time_of_failures(database, keys):
     made = make(database, keys)
     for result in ("failed", "delivered"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.deliveries.retries import DELAYS, LONGEST_WAIT, requested_delay, retry_delay
+from registry.deliveries.retries import DELAYS, LONGEST_WAIT, PAUSE, requested_delay, retry_delay
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -26,6 +26,12 @@ def test_a_message_is_sent_again_for_three_days_and_then_given_up():
     ]
     assert delays[-1] is None
     assert sum(delays[:-1], timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
+
+
+def test_the_delays_between_two_attempts_are_no_pause():
+    delays = [retry_delay(attempts, lambda: 1.0, LONGEST_WAIT) for attempts in range(1, 10)]
+
+    assert max(delays) < PAUSE
 
 
 @given(attempts=st.integers(1, len(DELAYS)), random=st.floats(0, 1))
