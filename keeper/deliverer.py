@@ -44,7 +44,7 @@ def in_thread(call: Callable[[], object]) -> None:
 
 
 class Deliverer:
-    """Sends messages in threads of its own: four at a time, one to each host.
+    """Sends messages in threads of its own: four at a time, one to each receiving host.
 
     What it does is in the database, so another process continues where a killed one was: a message
     may then be sent twice, and none is left out.

@@ -88,8 +88,9 @@ class ArmTrafficSchema(ma.Schema):
 
 
 class SplitTrafficSchema(ma.Schema):
-    """What a split has answered on this server since its weights were changed, in this hour and the
-    one before. Keys are counted by their hashes: exact up to 4,096, otherwise within 2 %."""
+    """What a split has answered since its weights were changed, in this hour and the one before, on
+    all hosts that share the database. Keys are counted by their hashes: exact up to 4,096,
+    otherwise within 2 %."""
 
     requests = fields.Integer()
     keys = fields.Integer(metadata={"description": "How many different keys."})

@@ -94,6 +94,20 @@ def test_every_call_of_the_client_in_its_page_exists() -> None:
     assert [call for call in calls if not hasattr(Registry, call)] == []
 
 
+def test_the_page_of_the_client_lists_all_its_methods() -> None:
+    table = (
+        (ROOT / "docs" / "client.md").read_text().partition("\n| read |")[2].partition("\n\n")[0]
+    )
+    methods = {name for name, kind in vars_of(Registry).items() if callable(kind)}
+
+    assert set(re.findall(r"`(\w+)`", table)) == methods
+
+
+def vars_of(kind: type) -> dict[str, object]:
+    """The public attributes of a class and of those that it inherits from."""
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
 def exists(name: str) -> bool:
     """Whether ``name`` is a module, or an attribute of one."""
     try:
