@@ -8,6 +8,7 @@ import click
 from cli.exits import HELD, ROLLED_BACK
 from cli.formatting import moment, number, one_line
 from cli.names import AliasName, IdempotencyKey, ModelName
+from cli.promotion import expected_generation_option
 from cli.retrain import patient
 from cli.rollout_plans import StepText, read_plan
 from cli.service import json_option, speaks_to_service
@@ -43,6 +44,17 @@ _alias_option = click.option(
 )
 
 
+class _Start(TypedDict):
+    """The options of ``start`` that are no part of the plan."""
+
+    alias: str
+    expected_version: int | None
+    expected_generation: int | None
+    reason: str | None
+    force: bool
+    idempotency_key: str | None
+
+
 @click.group
 def rollout() -> None:
     """Replace the version of an alias in steps, and undo it if guards fail."""
@@ -74,6 +86,7 @@ def rollout() -> None:
     type=click.IntRange(min=1),
     help="Start only if the alias points at this version now.",
 )
+@expected_generation_option
 @click.option("--reason", metavar="TEXT", help="Reason, for the history.")
 @click.option(
     "--force",
@@ -91,12 +104,8 @@ def start(
     plan: IO[str] | None,
     steps: tuple[dict[str, Any], ...],
     guards: tuple[str, ...],
-    alias: str,
-    expected_version: int | None,
-    reason: str | None,
-    force: bool,
-    idempotency_key: str | None,
     as_json: bool,
+    **given: Unpack[_Start],
 ) -> None:
     """Start to roll out VERSION of the model NAME. A repeated command changes nothing.
 
@@ -112,17 +121,7 @@ def start(
         wanted["guards"] = list(guards)
     if "steps" not in wanted:
         raise click.UsageError("A rollout needs steps: give --plan FILE or --step.")
-    started = registry.start_rollout(
-        name,
-        version,
-        wanted,
-        alias=alias,
-        reason=reason,
-        expected_version=expected_version,
-        force=force,
-        idempotency_key=idempotency_key,
-    )
-    _show(started, as_json)
+    _show(registry.start_rollout(name, version, wanted, **given), as_json)
 
 
 @rollout.command

@@ -59,7 +59,7 @@ def test_a_rollout_is_started_by_a_plan_in_a_file(
 
     started = hotswap(
         *("rollout", "start", "housing", "4", "--plan", str(tmp_path / "plan.json")),
-        *("--reason", "lower rmse", "--expected-version", "3"),
+        *("--reason", "lower rmse", "--expected-version", "3", "--expected-generation", "7"),
     )
 
     assert started.exit_code == 0, started.output
@@ -68,6 +68,7 @@ def test_a_rollout_is_started_by_a_plan_in_a_file(
         "version": 4,
         "reason": "lower rmse",
         "expected_version": 3,
+        "expected_generation": 7,
     }
     assert service.requests[-1].headers["Idempotency-Key"]
     assert "version 3 -> 4" in started.stdout
