@@ -94,9 +94,26 @@ class Plan:
 
 
 def parse_plan(raw: Mapping[str, Any]) -> Plan:
-    """Read a plan.
+    """Read the plan of a new rollout.
 
     Raises PlanMalformed with a fault for each part that is invalid.
+    """
+    plan = stored_plan(raw)
+    needed = sum(step.minutes for step in plan.steps)
+    given = plan.deadline_after / timedelta(minutes=1)
+    if needed >= given:
+        raise _fault(
+            "deadline",
+            f"expected more than {needed:,g} minutes, which the steps take; {plan.deadline} is "
+            f"{given:,g} minutes",
+        )
+    return plan
+
+
+def stored_plan(raw: Mapping[str, Any]) -> Plan:
+    """Read the plan of a rollout that was accepted, by an earlier release with fewer checks.
+
+    Raises PlanMalformed.
     """
     faults = [
         Fault(str(name), f"is unknown; a plan has {', '.join(_PARTS)}")

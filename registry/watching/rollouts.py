@@ -13,7 +13,7 @@ from registry.reading.queries import find_model
 from registry.reading.views import View, timestamp
 from registry.rollouts.decide import decide, figures
 from registry.rollouts.observed import Observed, Sources, sources_from_json
-from registry.rollouts.plan import Plan, parse_plan
+from registry.rollouts.plan import Plan, stored_plan
 from registry.rollouts.progress import Progress, parse_state
 from registry.storage.rollout_tables import RolloutCountsRow, RolloutRow
 
@@ -74,7 +74,7 @@ def stored_counts(session: Session, rollout: int) -> StoredCounts:
 
 def plan_of(row: RolloutRow) -> Plan:
     """Its plan."""
-    return parse_plan(row.plan)
+    return stored_plan(row.plan)
 
 
 def progress_of(row: RolloutRow) -> Progress:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import PlanMalformed
-from registry.rollouts.plan import DEFAULT_GUARDS, Step, parse_plan
+from registry.rollouts.plan import DEFAULT_GUARDS, Step, parse_plan, stored_plan
 
 STEPS = [{"weight": 5, "minutes": 10, "requests": 2000}, {"weight": 100}]
 
@@ -122,6 +122,30 @@ def test_a_fault_has_its_place(part, at, says):
     assert at in refused.value.detail
 
 
+@pytest.mark.parametrize("minutes", [60, 60.5])
+def test_steps_that_need_as_long_as_the_deadline_are_refused_in_new_plans(minutes):
+    raw = {
+        "steps": [
+            {"weight": 5, "minutes": 1440},
+            {"weight": 25, "minutes": minutes},
+            {"weight": 100},
+        ],
+        "deadline": "25h",
+    }
+
+    with pytest.raises(PlanMalformed) as refused:
+        parse_plan(raw)
+
+    (fault,) = refused.value.faults
+    assert fault.at == "deadline"
+    assert fault.message == (
+        f"expected more than {1440 + minutes:,g} minutes, which the steps take; 25h is "
+        "1,500 minutes"
+    )
+    assert stored_plan(raw).deadline == "25h"
+    assert parse_plan({**raw, "deadline": "26h"}).deadline == "26h"
+
+
 def test_all_faults_are_found():
     with pytest.raises(PlanMalformed) as refused:
         parse_plan(
@@ -152,7 +176,7 @@ def test_a_plan_is_the_same_after_json(weights, minutes, requests):
         {"weight": weight / 100, "minutes": minutes, "requests": requests}
         for weight in sorted(weights)
     ]
-    plan = parse_plan({"steps": [*shares, {"weight": 100}]})
+    plan = stored_plan({"steps": [*shares, {"weight": 100}]})
 
-    assert parse_plan(plan.to_json()) == plan
+    assert stored_plan(plan.to_json()) == plan
     assert [step.weight for step in plan.steps] == [*sorted(weights), 10_000]
