@@ -14,10 +14,15 @@ from cli.service import json_option, speaks_to_service
 from cli.splits import percent
 from cli.terminal import Column, print_json, print_table
 from hotswap import Registry
-from hotswap.replies import Split
+from hotswap.replies import ArmTraffic, Split
 from registry.names import PRODUCTION
 
 COLUMNS = [Column("Version", right=True), Column("Weight", right=True), Column("Role")]
+COUNTED = [
+    Column("Requests", right=True),
+    Column("Of requests", right=True),
+    Column("Of keys", right=True),
+]
 _WEIGHT = re.compile(r"([1-9][0-9]{0,8})=([0-9]{1,3}(?:\.[0-9]{1,2})?)%?")
 
 
@@ -75,7 +80,8 @@ def split(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show the split of an alias of the model NAME, change it, or end it.
+    """Show the split of an alias of the model NAME with the real shares of its versions, change it,
+    or end it.
 
     WEIGHTS are versions and their percentages, which add up to 100. The version that the alias
     points at is one of them.
@@ -115,19 +121,38 @@ def _check_options(options: dict[str, Any], *, changes: bool, ends: bool) -> Non
 
 
 def _print_split(split: Split) -> None:
-    """Print what the version of a request is chosen by, the versions, and gates that were
-    evaluated."""
+    """Print what the version of a request is chosen by, the versions with their real shares as far
+    as requests were counted, and gates that were evaluated."""
     where = f"{split['model']}/{split['alias']}"
     since = f"since {moment(split['since'])}, by {split['changed_by']}"
     why = f": {split['reason']}" if split["reason"] else ""
     click.echo(one_line(f"{where} is split by {split['by']}, {since}{why}"))
+    traffic = split.get("traffic")
+    counted = {arm["version"]: arm for arm in traffic["arms"]} if traffic else {}
     rows = [
-        [arm["version"], percent(arm["weight"]), _role(split, arm["version"])]
+        [
+            arm["version"],
+            percent(arm["weight"]),
+            _role(split, arm["version"]),
+            *(_shares(counted.get(arm["version"])) if traffic else []),
+        ]
         for arm in split["arms"]
     ]
-    print_table(COLUMNS, rows, "")
+    print_table([*COLUMNS, *(COUNTED if traffic else [])], rows, "")
+    if traffic:
+        click.echo(
+            f"{traffic['keys']:,} different keys; the one with the most requests has "
+            f"{traffic['largest_key_share']:.2%} of them"
+        )
     if gates := split.get("gates"):
         print_gates(gates)
+
+
+def _shares(arm: ArmTraffic | None) -> list[str | None]:
+    """What a version has answered; None: it is in the split since a moment ago."""
+    if arm is None:
+        return [None] * len(COUNTED)
+    return [f"{arm['requests']:,}", f"{arm['request_share']:.2%}", f"{arm['key_share']:.2%}"]
 
 
 def _role(split: Split, version: int) -> str | None:

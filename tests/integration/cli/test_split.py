@@ -73,6 +73,35 @@ def test_a_split_is_shown(hotswap: Hotswap, service: FakeService) -> None:
     assert json.loads(hotswap("split", "housing", "--json").stdout) == SPLIT
 
 
+def test_a_split_is_shown_with_its_real_shares(hotswap: Hotswap, service: FakeService) -> None:
+    arm = {"version": 3, "requests": 18_213, "request_share": 0.91065, "key_share": 0.9003}
+    traffic = {"requests": 20_000, "keys": 1_204, "largest_key_share": 0.021, "arms": [arm]}
+    service.script("GET", PATH, Answer(200, {**SPLIT, "traffic": traffic}))
+
+    _, table, *rows, keys = hotswap("split", "housing").stdout.splitlines()
+
+    assert table.split() == [
+        *("VERSION", "WEIGHT", "ROLE"),
+        *("REQUESTS", "OF", "REQUESTS", "OF", "KEYS"),
+    ]
+    assert [row.split() for row in rows] == [
+        ["3", "94.75%", "champion", "18,213", "91.06%", "90.03%"],
+        ["4", "5.25%", "-", "-", "-", "-"],
+    ]
+    assert keys == "1,204 different keys; the one with the most requests has 2.10% of them"
+
+
+@pytest.mark.parametrize("more", [{}, {"traffic": None}])
+def test_without_counted_requests_there_are_no_real_shares(
+    hotswap: Hotswap, service: FakeService, more: dict[str, Any]
+) -> None:
+    service.script("GET", PATH, Answer(200, {**SPLIT, **more}))
+
+    _, table, *rows = hotswap("split", "housing").stdout.splitlines()
+
+    assert (table.split(), len(rows)) == (["VERSION", "WEIGHT", "ROLE"], 2)
+
+
 def test_a_split_is_ended(hotswap: Hotswap, service: FakeService) -> None:
     service.script("DELETE", PATH, Answer(200, ENDED))
     ended = hotswap(
