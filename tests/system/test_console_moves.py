@@ -52,6 +52,12 @@ def promoted(server: Server, model: str, *numbers: int) -> None:
     assert server.call("POST", f"/models/{model}/1/promote", json={}).status_code == 200
 
 
+def expected(server: Server, model: str, live: int) -> dict[str, str]:
+    """What the page of a promotion has in its form."""
+    generation = server.call("GET", f"/models/{model}").json()["generation"]
+    return {"expected_version": str(live), "expected_generation": str(generation)}
+
+
 def moves(server: Server, model: str) -> list[tuple[int, int]]:
     """What each promotion moved the alias from and to, oldest first."""
     events = server.call("GET", f"/models/{model}/history?page_size=200").json()["items"]
@@ -62,7 +68,7 @@ def moves(server: Server, model: str) -> list[tuple[int, int]]:
 def test_of_fifty_promotions_at_once_from_the_same_page_one_moves_the_alias(server: Server) -> None:
     promoted(server, "at-once", 1, 2)
     visitor = Visitor(server)
-    form = {"reason": "all at once", "expected_version": "1"}
+    form = {"reason": "all at once", **expected(server, "at-once", 1)}
 
     def promote(number: int) -> int:
         keyed = {**form, "idempotency_key": f"key-{number}"}
@@ -81,7 +87,8 @@ def test_a_promotion_that_is_sent_again_after_a_kill_happened_once(hardy_server:
     live = 1
     for number in range(KILLS):
         other = 3 - live
-        form = {"reason": "kill", "expected_version": str(live), "idempotency_key": f"k{number}"}
+        form = {"reason": "kill", "idempotency_key": f"k{number}"}
+        form |= expected(hardy_server, "killed", live)
         with a_worker_killed(hardy_server, chance.uniform(0, 0.05)):
             send_until_done(visitor, f"/models/killed/{other}/promote", form)
         live = other
