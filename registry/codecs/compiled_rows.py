@@ -11,7 +11,6 @@ import csv
 import json
 import re
 from array import array
-from functools import partial
 from math import nan
 from typing import Any
 
@@ -45,9 +44,9 @@ _UNUSUAL_NAME = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """Of names that contain one of these, the decoders in pieces accept no records."""
 _SMALLEST_JSON = 1024
 """Smaller bodies have few rows, which `registry.codecs.json_pieces` reads in the same time."""
-_LONGEST_HEADER = 2**16
-_TEXTS_AT_ONCE = 4096
-"""Texts that are made in one call, which holds the interpreter's lock for about 0.1 ms."""
+_LONGEST_HEADER = 2**20
+_DATES_AT_ONCE = 4096
+"""The dates whose texts are in memory at the same time."""
 
 _unescape = msgspec.json.Decoder(str).decode
 
@@ -149,18 +148,19 @@ def _batch(
 
 def _array(column: Column, body: bytes, cells: NDArray[np.float64]) -> NDArray[Any]:
     """Raises ValueError or MsgspecError."""
-    if column.type not in {"string", "date"}:
-        return cells
-    steps = range(0, len(cells), _TEXTS_AT_ONCE)
+    if column.type == "string":
+        return _texts(body, cells, nan)
     if column.type == "date":
-        for first in steps:
-            part = cells[first : first + _TEXTS_AT_ONCE]
-            texts = np.empty(len(part), dtype=object)
-            row_kernel.texts(body, part, texts, 0, len(part), None, _unescape)
-            part[:] = np.array(dates_to_seconds(texts), dtype=np.float64)
-        return cells
+        for first in range(0, len(cells), _DATES_AT_ONCE):
+            part = cells[first : first + _DATES_AT_ONCE]
+            part[:] = np.array(dates_to_seconds(_texts(body, part, None)), dtype=np.float64)
+    return cells
+
+
+def _texts(body: bytes, cells: NDArray[np.float64], null: float | None) -> NDArray[Any]:
     texts = np.empty(len(cells), dtype=object)
-    make = partial(row_kernel.texts, body, cells, texts)
-    for first in steps:
-        make(first, min(first + _TEXTS_AT_ONCE, len(cells)), nan, _unescape)
+    first = 0
+    while first < len(cells):
+        # Each call holds the interpreter's lock for about 0.1 ms.
+        first = row_kernel.texts(body, cells, texts, first, null, _unescape)
     return texts

@@ -23,9 +23,8 @@ def texts(
     kept: NDArray[np.float64],
     results: NDArray[Any],
     first: int,
-    last: int,
     null: float | None,
     unescape: Callable[[bytes], str],
     /,
-) -> None: ...
+) -> int: ...
 def count(body: bytes, byte: int, first: int, last: int, /) -> int: ...

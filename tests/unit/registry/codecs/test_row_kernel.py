@@ -138,6 +138,12 @@ def test_repeated_texts_share_a_string(body):
     assert len(set(map(id, found))) == 700
 
 
+def test_texts_of_any_length_are_read():
+    texts = ["x" * (at % 300) + str(at % 7) for at in range(5_000)] + ["é" * 70_000, "", "a"]
+    body = json.dumps({"inputs": {"age": [1] * len(texts), "city": texts}}, ensure_ascii=False)
+    assert read_json(body.encode()).columns["city"].tolist() == texts
+
+
 def test_texts_with_escapes_are_not_taken_for_those_without():
     texts = ['"\\u0061bcde6"', '"u0061bcde6"', '"abcde6"', '"\\u0061bcde6"'] * 3
     ages, cities = ",".join("1" * 12), ",".join(texts)
@@ -184,13 +190,14 @@ def test_the_kernel_checks_what_it_is_given():
     with pytest.raises(ValueError, match="header"):
         columns.read_csv(b"a\n", 3, memoryview(np.array([0], np.int32)), np.empty((1, 3)))
     texts = np.empty(2, dtype=object)
-    for kept, first, last in (([9, 9], 0, 2), ([0], 0, 2), ([0, 0], -1, 1), ([0, 0], 2, 1)):
+    for kept, first in (([9, 9], 0), ([0], 0), ([0, 0], -1), ([0, 0], 3), ([9, 0], 1)):
         places = np.array([(place << 24) + 1 for place in kept], np.uint64).view(np.float64)
         with pytest.raises(ValueError, match=r"rows|beyond"):
-            row_kernel.texts(b"abc", places, texts, first, last, None, str)
-    escaped = np.array([(2 << 24) + (1 << 23) + 1], np.uint64).view(np.float64)
-    with pytest.raises(ValueError, match="beyond"):
-        row_kernel.texts(b"abc", escaped, texts, 0, 1, None, str)
+            row_kernel.texts(b"abc", places, texts, first, None, str)
+    for place in (0, 2):  # without a quote before or behind it
+        escaped = np.array([(place << 24) + (1 << 23) + 1], np.uint64).view(np.float64)
+        with pytest.raises(ValueError, match="beyond"):
+            row_kernel.texts(b"abc", escaped, texts[:1], 0, None, str)
     for byte, first, last in ((256, 0, 3), (44, -1, 3), (44, 0, 4), (44, 2, 1)):
         with pytest.raises(ValueError, match="byte"):
             row_kernel.count(b"abc", byte, first, last)
