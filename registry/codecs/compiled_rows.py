@@ -11,7 +11,8 @@ import csv
 import json
 import re
 from array import array
-from math import nan
+from collections.abc import Callable
+from math import isnan, nan
 from typing import Any
 
 import msgspec
@@ -24,7 +25,8 @@ from registry.codecs.csv_pieces import BYTE_ORDER_MARK, header_positions
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
 from registry.codecs.powers_of_five import powers_of_five
-from registry.signature import Column, ColumnType, Signature
+from registry.dates import parse_date
+from registry.signature import Column, ColumnType, Scalar, Signature
 
 try:
     from registry.codecs import row_kernel
@@ -40,10 +42,14 @@ _KINDS: dict[ColumnType, bytes] = {
     "string": b"t",
     "date": b"t",
 }
+_CONVERSIONS: dict[ColumnType, Callable[[Any], Scalar]] = {
+    "number": lambda number: None if isnan(number) else number,
+    "integer": lambda number: None if isnan(number) else int(number),
+    "boolean": lambda number: None if isnan(number) else number == 1,
+}
+"""What the doubles of a single row stand for."""
 _UNUSUAL_NAME = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """Of names that contain one of these, the decoders in pieces accept no records."""
-_SMALLEST_JSON = 1024
-"""Smaller bodies have few rows, which `registry.codecs.json_pieces` reads in the same time."""
 _LONGEST_HEADER = 2**20
 _DATES_AT_ONCE = 4096
 """The dates whose texts are in memory at the same time."""
@@ -52,27 +58,46 @@ _unescape = msgspec.json.Decoder(str).decode
 
 
 class CompiledJson:
-    """Reads JSON bodies of many rows, of at least ``smallest`` bytes, for one signature.
+    """Reads JSON bodies of rows for one signature. Safe to use from several threads."""
 
-    Safe to use from several threads.
-    """
-
-    def __init__(self, signature: Signature, smallest: int = _SMALLEST_JSON) -> None:
+    def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._smallest = smallest
+        inputs = list(enumerate(signature.inputs))
+        self._texts = [(at, column) for at, column in inputs if _KINDS[column.type] == b"t"]
+        self._converted = [
+            (at, _CONVERSIONS[column.type])
+            for at, column in inputs
+            if column.type in _CONVERSIONS and (column.nullable or column.type != "number")
+        ]
         self._columns = None
         if AVAILABLE and not any(map(_UNUSUAL_NAME.search, signature.names)):
             self._columns = _columns(signature, _written_names(signature))
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not accepted."""
-        if self._columns is None or len(body) < self._smallest:
+        if self._columns is None:
             return None
         cells = np.empty((len(self._signature.inputs), most_json_rows(body, self._signature)))
         rows = self._columns.read_json(body, cells)
-        if rows is None or (rows == 1 and len(body) <= PIECE_BYTES):
-            return None  # a single row is read to cells
-        return _batch(self._signature, body, cells, rows)
+        if rows is None:
+            return None
+        try:
+            if rows == 1 and len(body) <= PIECE_BYTES:
+                return self._one_row(body, cells)
+            return _batch(self._signature, body, cells, rows)
+        except (ValueError, msgspec.MsgspecError):
+            return None
+
+    def _one_row(self, body: bytes, cells: NDArray[np.float64]) -> Batch:
+        """The batch of one row, of which arrays would take longer. Raises as ``_batch``."""
+        row: list[Scalar] = cells[:, 0].tolist()
+        for position, convert in self._converted:
+            row[position] = convert(row[position])
+        for position, column in self._texts:
+            text = _texts(body, cells[position, :1], None)[0]
+            is_date = column.type == "date" and text is not None
+            row[position] = parse_date(text) if is_date else text
+        return Batch(None, 1, False, tuple(row), self._signature.inputs)
 
 
 class CompiledCsv:
@@ -93,7 +118,10 @@ class CompiledCsv:
             return None
         cells = np.empty((len(self._signature.inputs), most_csv_rows(body, self._signature)))
         rows = self._columns.read_csv(body, end, memoryview(header), cells)
-        return _batch(self._signature, body, cells, rows) if rows else None
+        try:
+            return _batch(self._signature, body, cells, rows) if rows else None
+        except ValueError:
+            return None
 
     def _header(self, line: bytes) -> "array[int] | None":
         """The column of each cell of a header, -1 for those that the model does not have."""
@@ -129,25 +157,20 @@ def _written_names(signature: Signature) -> tuple[tuple[bytes, int], ...]:
     return tuple(written.items())
 
 
-def _batch(
-    signature: Signature, body: bytes, cells: NDArray[np.float64], rows: int
-) -> Batch | None:
-    """``cells``: numbers, and of texts what the kernel keeps of them. None where a text is not
-    UTF-8 or not a date."""
-    try:
-        return Batch(
-            {
-                column.name: _array(column, body, cells[position, :rows])
-                for position, column in enumerate(signature.inputs)
-            },
-            rows,
-        )
-    except (ValueError, msgspec.MsgspecError):
-        return None
+def _batch(signature: Signature, body: bytes, cells: NDArray[np.float64], rows: int) -> Batch:
+    """``cells``: numbers, and of texts what the kernel keeps of them.
+
+    Raises ValueError or MsgspecError where a text is not UTF-8 or not a date.
+    """
+    arrays = {
+        column.name: _array(column, body, cells[position, :rows])
+        for position, column in enumerate(signature.inputs)
+    }
+    return Batch(arrays, rows)
 
 
 def _array(column: Column, body: bytes, cells: NDArray[np.float64]) -> NDArray[Any]:
-    """Raises ValueError or MsgspecError."""
+    """Raises as ``_batch``."""
     if column.type == "string":
         return _texts(body, cells, nan)
     if column.type == "date":

@@ -11,7 +11,7 @@
 
 enum {
     KNOWN = 2048,
-    PROBED = 8,         /* places for a text, of the `KNOWN` */
+    PROBED = 8,         /* places for a text, and the fewest in all */
     FIRST_TEXTS = 1024, /* of a column, which share a string with the texts behind them */
     LONGEST_KNOWN = 128, /* longer texts are rarely repeated */
     TEXTS_AT_ONCE = 4096,
@@ -32,6 +32,11 @@ typedef struct {
     PyObject *text; /* borrowed from the array of results; NULL: none */
 } Known;
 
+typedef struct {
+    Known *places;
+    size_t mask; /* the number of places, a power of two, less one */
+} KnownTexts;
+
 /* The bytes of a text that the pass kept; NULL with an exception set where they would not be in the
  * body. */
 static const unsigned char *bytes_of(const Texts *texts, uint64_t kept, size_t *size)
@@ -47,18 +52,18 @@ static const unsigned char *bytes_of(const Texts *texts, uint64_t kept, size_t *
 
 /* The place of a text that is known, or one for it: a free one or, if there is none near the first
  * one, that one. */
-static Known *find_known(Known *known, uint64_t kept, const unsigned char *bytes, size_t size)
+static Known *find_known(const KnownTexts *known, uint64_t kept, const unsigned char *bytes, size_t size)
 {
     const uint64_t hash = hash_of(bytes, size), same = HAS_ESCAPES | LONGEST_TEXT;
 
     for (uint64_t probe = 0; probe < PROBED; probe++) {
-        Known *place = &known[(hash + probe) % KNOWN];
+        Known *place = &known->places[(hash + probe) & known->mask];
         if (place->text == NULL ||
             (((place->kept ^ kept) & same) == 0 && are_equal(place->bytes, bytes, size)))
             return place;
     }
-    known[hash % KNOWN].text = NULL;
-    return &known[hash % KNOWN];
+    known->places[hash & known->mask].text = NULL;
+    return &known->places[hash & known->mask];
 }
 
 static PyObject *make_text(const Texts *texts, uint64_t kept, const unsigned char *bytes, size_t size)
@@ -75,7 +80,7 @@ static PyObject *make_text(const Texts *texts, uint64_t kept, const unsigned cha
 }
 
 /* A new reference to the text of `size` bytes. */
-static PyObject *text_of(const Texts *texts, Known *known, uint64_t kept,
+static PyObject *text_of(const Texts *texts, const KnownTexts *known, uint64_t kept,
                          const unsigned char *bytes, size_t size)
 {
     if (size > LONGEST_KNOWN)
@@ -94,19 +99,22 @@ static PyObject *text_of(const Texts *texts, Known *known, uint64_t kept,
 static Py_ssize_t make_texts(const Texts *texts, const uint64_t *kept, PyObject **results,
                              Py_ssize_t first, Py_ssize_t count)
 {
-    Known known[KNOWN];
+    Known places[KNOWN];
+    KnownTexts known = {places, PROBED - 1};
     Py_ssize_t row, last = count - first < TEXTS_AT_ONCE ? count : first + TEXTS_AT_ONCE;
     size_t size, left = TEXT_BYTES_AT_ONCE;
     const unsigned char *bytes;
 
-    memset(known, 0, sizeof known);
+    while (known.mask + 1 < KNOWN && known.mask < 2 * (size_t)count)
+        known.mask = known.mask * 2 + 1;
+    memset(places, 0, (known.mask + 1) * sizeof(Known));
     for (row = 0; row < first && row < FIRST_TEXTS; row++) {
         if (kept[row] == NULL_TEXT || (kept[row] & LONGEST_TEXT) > LONGEST_KNOWN)
             continue;
         bytes = bytes_of(texts, kept[row], &size);
         if (bytes == NULL)
             return -1;
-        *find_known(known, kept[row], bytes, size) = (Known){bytes, kept[row], results[row]};
+        *find_known(&known, kept[row], bytes, size) = (Known){bytes, kept[row], results[row]};
     }
     for (row = first; row < last && left > 0; row++) {
         PyObject *text, *before = results[row];
@@ -114,7 +122,7 @@ static Py_ssize_t make_texts(const Texts *texts, const uint64_t *kept, PyObject 
             text = Py_NewRef(texts->null);
         } else {
             bytes = bytes_of(texts, kept[row], &size);
-            text = bytes == NULL ? NULL : text_of(texts, known, kept[row], bytes, size);
+            text = bytes == NULL ? NULL : text_of(texts, &known, kept[row], bytes, size);
             left -= size < left ? size : left;
         }
         if (text == NULL)

@@ -15,7 +15,7 @@ from registry.signature import Column, Output, Signature
 pytestmark = pytest.mark.skipif(not compiled_rows.AVAILABLE, reason="there is no C compiler")
 
 SIGNATURE = Signature((Column("x", "number"),), Output("y", "number"))
-JSON = CompiledJson(SIGNATURE, smallest=0)
+JSON = CompiledJson(SIGNATURE)
 CSV = CompiledCsv(SIGNATURE)
 
 HARD = [

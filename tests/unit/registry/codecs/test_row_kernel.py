@@ -22,7 +22,7 @@ PLAIN = Signature((Column("age", "number"), Column("city", "string")), OUTPUT)
 
 
 def read_json(body, signature=PLAIN):
-    return CompiledJson(signature, smallest=0).read(body)
+    return CompiledJson(signature).read(body)
 
 
 def records(*members):
@@ -91,11 +91,14 @@ def test_names_that_json_has_to_escape_are_left_to_the_decoders_in_python():
         assert read_json(body, signature) is None
 
 
-def test_a_single_row_in_a_small_body_is_left_to_the_decoders_in_python():
+def test_a_single_row_has_cells_unless_the_body_is_large():
     row = {"age": 1, "city": "a"}
-    assert read_json(json.dumps({"instances": [row]}).encode(), PLAIN) is None
+    batch = read_json(json.dumps({"instances": [row]}).encode())
+    assert (batch.arrays, batch.cells) == (None, (1.0, "a"))
     row["city"] = "a" * 2**15
-    assert read_json(json.dumps({"instances": [row]}).encode(), PLAIN).rows == 1
+    batch = read_json(json.dumps({"instances": [row]}).encode())
+    assert batch.cells == ()
+    assert batch.columns["city"].tolist() == [row["city"]]
 
 
 def test_a_key_that_changes_is_noticed():
