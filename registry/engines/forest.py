@@ -46,11 +46,13 @@ class Forest:
     Raises ValueError naming the fault where ``arrays`` do not describe trees: wrong dtypes or
     lengths, children or features out of range, nodes without a parent or with two, thresholds or
     values that are not numbers, more than 10,000 levels.
+
+    ``vectors``: batches use AVX2 where the processor has it, for the same predictions in less time.
     """
 
     __slots__ = ("_trees", "_width", "classes", "n_features", "task")
 
-    def __init__(self, arrays: ForestArrays) -> None:
+    def __init__(self, arrays: ForestArrays, *, vectors: bool = True) -> None:
         if not AVAILABLE:
             raise RuntimeError("The kernel of forests was not built at installation.")
         self.task = arrays.task
@@ -68,6 +70,7 @@ class Forest:
             n_features=arrays.n_features,
             averaged=arrays.averaged,
             allows_missing=arrays.allows_missing,
+            vectors=vectors,
         )
         if arrays.leaf_values.shape[1] != self._width:
             raise ValueError(

@@ -174,19 +174,19 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     static char *names[] = {"node_counts",        "children_left", "children_right",
                             "feature",            "threshold",     "missing_go_to_left",
                             "leaf_values",        "n_features",    "averaged",
-                            "allows_missing",     NULL};
+                            "allows_missing",     "vectors",       NULL};
     PyObject *objects[ARRAYS];
     Py_buffer views[ARRAYS];
     Py_ssize_t features;
-    int averaged, allows_missing, held;
+    int averaged, allows_missing, vectors, held;
     PackedTrees *self = NULL;
     bool done = false;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOOO$npp:PackedTrees", names,
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOOO$nppp:PackedTrees", names,
                                      &objects[COUNTS], &objects[LEFT], &objects[RIGHT],
                                      &objects[FEATURE], &objects[THRESHOLD],
                                      &objects[MISSING_LEFT], &objects[VALUES], &features,
-                                     &averaged, &allows_missing)) {
+                                     &averaged, &allows_missing, &vectors)) {
         return NULL;
     }
     held = get_buffers(objects, ARRAY, ARRAYS, views);
@@ -214,6 +214,10 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
         self->averaged = averaged;
         self->allows_missing = allows_missing;
         done = fill_trees(trees, &source, &views[COUNTS]);
+        if (done && vectors && !make_upper_levels(trees)) {
+            PyErr_NoMemory();
+            done = false;
+        }
     }
     release_buffers(views, held);
     if (!done) {
@@ -248,8 +252,10 @@ static PyGetSetDef properties[] = {
 PyDoc_STRVAR(trees_doc,
              "PackedTrees(node_counts, children_left, children_right, feature, threshold,\n"
              "            missing_go_to_left, leaf_values, *, n_features, averaged,\n"
-             "            allows_missing)\n--\n\n"
-             "Decision trees, checked and packed. Immutable: safe to use from several threads.");
+             "            allows_missing, vectors)\n--\n\n"
+             "Decision trees, checked and packed. Immutable: safe to use from several threads.\n"
+             "vectors: whether batches use AVX2 where the processor has it; predictions are the\n"
+             "same.");
 
 static PyType_Slot slots[] = {
     {Py_tp_new, (void *)trees_new},

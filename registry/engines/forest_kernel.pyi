@@ -18,6 +18,7 @@ class PackedTrees:
         n_features: int,
         averaged: bool,
         allows_missing: bool,
+        vectors: bool,
     ) -> PackedTrees: ...
     @property
     def depth(self) -> int: ...

@@ -375,6 +375,7 @@ static inline void free_trees(Trees *self)
     free_nodes(self);
     free(self->trees);
     free(self->values);
+    free(self->upper);
 }
 
 /* Check and pack all trees of `source`, whose numbers of nodes are in `view`. The caller has set

@@ -9,6 +9,7 @@
 
 #include "tree_fetching.h"
 #include "trees.h"
+#include "upper_levels.h"
 
 enum {
     /* All rows of a block walk one tree before the next, so that a tree is loaded into the nearest
@@ -27,14 +28,6 @@ enum {
 };
 _Static_assert(BLOCK_ROWS % LANES == 0, "a block is of whole groups");
 
-/* The following functions are compiled for each form that a kernel needs: its members are constants
- * in each copy. Rows without a missing value, nearly all, do not pay for the check. */
-#ifdef __GNUC__
-#define COPIED static inline __attribute__((always_inline))
-#else
-#define COPIED static inline
-#endif
-
 typedef enum {
     VECTORS, /* a leaf has a value for each output, and the sums are doubles */
     DOUBLE,  /* a leaf has one value, for the output of its tree */
@@ -45,39 +38,6 @@ typedef struct {
     bool narrow, missing, sets;
     Sums sums;
 } Form;
-
-typedef struct {
-    uint32_t threshold, left, missing_left, by_set;
-    size_t column; /* where the feature's keys begin in those of LANES rows */
-} Node;
-
-COPIED Node read_node(const void *tree, uint32_t at, const bool narrow)
-{
-    if (narrow) {
-        const NarrowNode *node = (const NarrowNode *)tree + at;
-        return (Node){
-            .threshold = node->threshold,
-            .left = node->packed >> NARROW_LEFT_SHIFT,
-            .missing_left = node->packed & NARROW_MISSING_LEFT,
-            .by_set = node->packed & NARROW_BY_SET,
-            .column = node->packed & NARROW_COLUMN,
-        };
-    }
-    const WideNode *node = (const WideNode *)tree + at;
-    return (Node){
-        .threshold = node->threshold,
-        .left = node->left,
-        .missing_left = node->leaf & 1,
-        .by_set = node->feature & WIDE_BY_SET,
-        .column = (size_t)(node->feature & ~WIDE_BY_SET) * LANES,
-    };
-}
-
-COPIED uint32_t read_leaf(const void *tree, uint32_t at, const bool narrow)
-{
-    return narrow ? ((const NarrowNode *)tree)[at].threshold - LEAF_KEY
-                  : ((const WideNode *)tree)[at].leaf >> 1;
-}
 
 /* The node after `at` for the row whose first key is *keys. */
 COPIED uint32_t next_node(const void *tree, uint32_t at, const uint32_t *keys,
@@ -120,13 +80,17 @@ COPIED int32_t fewer(int32_t left, int32_t right)
     return left < right ? left : right;
 }
 
-/* LANES rows, from the root of one tree to their leaves; `keys` are theirs. */
-COPIED void walk_rows(const void *tree, int32_t depth, const uint32_t *keys,
+/* LANES rows, from the nodes `starts` of one tree to their leaves, which are at most `depth` steps
+ * away; `keys` are theirs. */
+COPIED void walk_rows(const void *tree, int32_t depth, const uint32_t *starts, const uint32_t *keys,
                       const uint32_t *sets, uint32_t *leaves, const Form form)
 {
-    uint32_t at[LANES] = {0};
+    uint32_t at[LANES];
     int32_t steps = fewer(depth, FIRST_SPELL);
 
+    for (int lane = 0; lane < LANES; lane++) {
+        at[lane] = starts[lane];
+    }
     for (;;) {
         depth -= steps;
         for (; steps > 0; steps--) {
@@ -164,20 +128,32 @@ COPIED void add_rows(const Trees *self, const Tree *tree, const uint32_t *leaves
 COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double *sums,
                       const Form form)
 {
+    static const uint32_t roots[LANES] = {0};
     const uint32_t *sets = self->sets;
+    Block block = {NULL, NULL, 0};
 
+    if (!form.missing) {
+        block = block_of(self, keys, count);
+    }
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
         const Tree *tree = self->trees + index;
         const char *nodes = self->nodes + tree->root * (Py_ssize_t)node_size(self);
         const uint32_t *lane_keys = keys;
+        int32_t depth = tree->depth;
         Fetching next = fetching_of(self, index + 1, count);
+
+        if (block.columns != NULL) {
+            find_starts(self->upper + index, &block, count);
+            depth -= fewer(depth, UPPER_LEVELS);
+        }
 
         for (int first = 0; first < count; first += LANES, lane_keys += LANES * self->features) {
             uint32_t leaves[LANES];
             int lanes = fewer(count - first, LANES);
 
             fetch(&next);
-            walk_rows(nodes, tree->depth, lane_keys, sets, leaves, form);
+            const uint32_t *starts = block.columns == NULL ? roots : block.starts + first;
+            walk_rows(nodes, depth, starts, lane_keys, sets, leaves, form);
             double *row_sums = sums + first * self->outputs;
             if (lanes == LANES) { /* a constant, so that the compiler unrolls the loop */
                 add_rows(self, tree, leaves, LANES, row_sums, form);
@@ -186,6 +162,7 @@ COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double
             }
         }
     }
+    free_block(&block);
 }
 
 /* A row's walk of one of the trees that it walks side by side. */

@@ -13,6 +13,8 @@ enum {
      * registers. Even, so that the lowest bit of a column is free. */
     LANES = 10,
     CACHE_LINE = 64, /* bytes */
+    UPPER_LEVELS = 4, /* that many rows take at once */
+    UPPER_ENDS = 1 << UPPER_LEVELS,
 };
 
 /* A row is compared by its keys, unsigned integers of the same order as its features, which takes
@@ -60,11 +62,14 @@ typedef struct {
     int32_t output;  /* which of the sums its single leaf values are added to, in boosted trees */
 } Tree;
 
+typedef struct UpperLevels UpperLevels;
+
 /* The trees of a kernel's object, which frees them with `free_trees`. */
 typedef struct {
     char *nodes; /* of the form that `narrow` says; NULL where they are not walked */
     Tree *trees;
     double *values;       /* leaves x outputs; of boosted trees, one for each leaf */
+    UpperLevels *upper;   /* of each tree; NULL: walks begin at the roots */
     const uint32_t *sets; /* the sets of keys of nodes that split by a set; else NULL */
     size_t bytes;
     size_t node_bytes; /* of these, those of `nodes` */
@@ -82,6 +87,47 @@ typedef struct {
 static inline size_t node_size(const Trees *self)
 {
     return self->narrow ? sizeof(NarrowNode) : sizeof(WideNode);
+}
+
+/* The following functions are compiled for each form that a kernel needs: its members are constants
+ * in each copy. Rows without a missing value, nearly all, do not pay for the check. */
+#ifdef __GNUC__
+#define COPIED static inline __attribute__((always_inline))
+#else
+#define COPIED static inline
+#endif
+
+typedef struct {
+    uint32_t threshold, left, missing_left, by_set;
+    size_t column; /* where the feature's keys begin in those of LANES rows */
+} Node;
+
+COPIED Node read_node(const void *tree, uint32_t at, const bool narrow)
+{
+    if (narrow) {
+        const NarrowNode *node = (const NarrowNode *)tree + at;
+        return (Node){
+            .threshold = node->threshold,
+            .left = node->packed >> NARROW_LEFT_SHIFT,
+            .missing_left = node->packed & NARROW_MISSING_LEFT,
+            .by_set = node->packed & NARROW_BY_SET,
+            .column = node->packed & NARROW_COLUMN,
+        };
+    }
+    const WideNode *node = (const WideNode *)tree + at;
+    return (Node){
+        .threshold = node->threshold,
+        .left = node->left,
+        .missing_left = node->leaf & 1,
+        .by_set = node->feature & WIDE_BY_SET,
+        .column = (size_t)(node->feature & ~WIDE_BY_SET) * LANES,
+    };
+}
+
+COPIED uint32_t read_leaf(const void *tree, uint32_t at, const bool narrow)
+{
+    return narrow ? ((const NarrowNode *)tree)[at].threshold - LEAF_KEY
+                  : ((const WideNode *)tree)[at].leaf >> 1;
 }
 
 #endif
