@@ -132,7 +132,6 @@ __attribute__((target("avx2"))) static void find_starts(const UpperLevels *upper
             /* Of the nodes of the level each turn above leaves half. */
 #pragma GCC unroll 4
             for (int above = level - 1; above >= 0; above--) {
-#pragma GCC unroll 8
                 for (int pair = 0; pair < 1 << above; pair++) {
                     nodes[pair] =
                         _mm256_blendv_epi8(nodes[2 * pair], nodes[2 * pair + 1], turns[above]);
