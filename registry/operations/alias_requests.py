@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from registry.errors import ExpectedGenerationConflict, ExpectedVersionConflict
+from registry.errors import AliasNotFound, ExpectedGenerationConflict, ExpectedVersionConflict
 from registry.names import PRODUCTION
 from registry.reading.views import View
 from registry.storage.idempotency import Idempotency, store_answer
@@ -21,6 +21,10 @@ class Unchecked(Enum):
 
 
 UNCHECKED: Literal[Unchecked.UNCHECKED] = Unchecked.UNCHECKED
+
+STATING = (AliasNotFound, ExpectedVersionConflict, ExpectedGenerationConflict)
+"""Errors that state what an alias is. A repeat of a request that was not answered is told by one of
+them what that request has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from registry.errors import AliasNotFound
 from registry.names import check_alias
-from registry.operations.alias_requests import check_generation
+from registry.operations.alias_requests import STATING, check_generation
 from registry.operations.close_alert import close_alerts_of
 from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
@@ -28,7 +28,7 @@ def delete_alias(
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ExpectedGenerationConflict.
     """
     check_alias(alias)
-    with database.write(confirm=True) as session:
+    with database.confirming(*STATING), database.write(confirm=True) as session:
         row = locked_model(session, model)
         target = session.get(AliasRow, (model, alias))
         if target is None:

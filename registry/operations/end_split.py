@@ -2,7 +2,13 @@
 
 from registry.errors import AliasNotFound, SplitNotFound
 from registry.names import check_alias
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
+from registry.operations.alias_requests import (
+    STATING,
+    AliasRequest,
+    confirm,
+    expected_alias,
+    keep_answer,
+)
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.results import OperationResult, move_answer
 from registry.operations.rows import locked_active_model
@@ -22,7 +28,10 @@ def end_split(
     """
     check_alias(request.alias)
     # Its end commits and announces, also where it replays.
-    with database.write(confirm=True) as session:
+    with (
+        database.confirming(*STATING, SplitNotFound),
+        database.write(confirm=True) as session,
+    ):
         row = locked_active_model(session, model)
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return OperationResult(answer, replayed=True)

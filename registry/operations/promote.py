@@ -29,7 +29,13 @@ from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.names import check_alias, check_new_alias, name_key
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
+from registry.operations.alias_requests import (
+    STATING,
+    AliasRequest,
+    confirm,
+    expected_alias,
+    keep_answer,
+)
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.preparing import Prepare, commit_prepared
@@ -119,7 +125,7 @@ def move_alias(
     Raises what ``promote`` raises.
     """
     check_alias(request.alias)
-    with database.read() as session:
+    with database.confirming(*STATING), database.read() as session:
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         expected_alias(

@@ -25,9 +25,10 @@ def replay(database: Database, answer: View, *, confirm: bool = True) -> Operati
     again: every worker has the change when the answer is returned; with ``confirm`` those of all
     hosts that share the database.
     """
-    database.committed()
     if confirm:
-        database.confirmed()
+        database.confirm_again()
+    else:
+        database.committed()
     return OperationResult(answer, replayed=True)
 
 

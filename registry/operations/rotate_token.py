@@ -17,7 +17,7 @@ def rotate_token(database: Database, token_id: int, *, actor: str) -> View:
 
     Raises TokenNotFound; TokenRefused where the token is not valid any more.
     """
-    with database.write(confirm=True) as session:
+    with database.confirming(TokenRefused), database.write(confirm=True) as session:
         # As where tokens are revoked: concurrent changes of tokens wait here.
         lock_head(session)
         old = session.get(TokenRow, token_id, with_for_update=FOR_CHANGE)

@@ -20,7 +20,13 @@ from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.live.snapshot import served_version
 from registry.names import check_alias
-from registry.operations.alias_requests import AliasRequest, confirm, expected_alias, keep_answer
+from registry.operations.alias_requests import (
+    STATING,
+    AliasRequest,
+    confirm,
+    expected_alias,
+    keep_answer,
+)
 from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.preparing import Prepare, commit_prepared
@@ -89,7 +95,7 @@ def split_alias(
     """
     check_alias(request.alias)
     check_weights(request.weights)
-    with database.read() as session:
+    with database.confirming(*STATING), database.read() as session:
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         row = find_model(session, model)

@@ -120,6 +120,23 @@ class Database:
         if confirm:
             self.confirmed()
 
+    def confirm_again(self) -> None:
+        """Announce and confirm what is committed already, before it is stated again: the process
+        that committed it may have died before it announced it, or may still wait for other hosts.
+        """
+        self.committed()
+        self.confirmed()
+
+    @contextmanager
+    def confirming(self, *errors: type[RegistryError]) -> Iterator[None]:
+        """As ``confirm_again`` before one of ``errors`` leaves the block: they state what an
+        earlier request may have changed, such as that an alias does not exist."""
+        try:
+            yield
+        except errors:
+            self.confirm_again()
+            raise
+
     def copy_to(self, path: Path) -> None:
         """Write the state of this SQLite database to the new file ``path``, while it is in use.
 

@@ -55,10 +55,11 @@ def update_model_version(arguments: VersionChange) -> Answer:
 @call("DELETE", "/model-versions/delete", "admin", Version, schemas.NOTHING)
 def delete_model_version(arguments: Version) -> Answer:
     """Archive a version. Its number is never used again."""
-    with services().database.read() as session:
+    database = services().database
+    with database.confirming(VersionNotFound), database.read() as session:
         find_current_version(session, arguments.name, arguments.version)
     number = number_of(arguments.version)
-    archive_version(services().database, arguments.name, number, actor=grant().name, via=VIA)
+    archive_version(database, arguments.name, number, actor=grant().name, via=VIA)
     return {}
 
 

@@ -24,7 +24,7 @@ from api.protocols.mlflow.requests import (
     Stages,
 )
 from api.services import services
-from registry.errors import AliasNotFound, ModelArchived, NameTaken, NotOffered
+from registry.errors import AliasNotFound, ModelArchived, ModelNotFound, NameTaken, NotOffered
 from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.delete_alias import delete_alias
@@ -92,9 +92,10 @@ def rename_registered_model(arguments: Rename) -> Answer:
 @call("DELETE", "/registered-models/delete", "admin", Model, schemas.NOTHING)
 def delete_registered_model(arguments: Model) -> Answer:
     """Archive a model with all its versions. Its name and numbers are not reused."""
-    with services().database.read() as session:
+    database = services().database
+    with database.confirming(ModelNotFound), database.read() as session:
         find_current_model(session, arguments.name)
-    archive_model(services().database, arguments.name, actor=grant().name, via=VIA)
+    archive_model(database, arguments.name, actor=grant().name, via=VIA)
     return {}
 
 
@@ -164,14 +165,15 @@ def set_registered_model_alias(arguments: AliasTarget) -> Answer:
 @call("DELETE", "/registered-models/alias", "promote", Alias, schemas.NOTHING)
 def delete_registered_model_alias(arguments: Alias) -> Answer:
     """Delete an alias, if the model has it."""
-    with services().database.read() as session:
+    database = services().database
+    with database.read() as session:
         find_current_model(session, arguments.name)
-        if session.get(AliasRow, (arguments.name, arguments.alias)) is None:
-            return {}
+        missing = session.get(AliasRow, (arguments.name, arguments.alias)) is None
+    if missing:
+        database.confirm_again()
+        return {}
     with suppress(AliasNotFound):  # deleted meanwhile
-        delete_alias(
-            services().database, arguments.name, arguments.alias, actor=grant().name, via=VIA
-        )
+        delete_alias(database, arguments.name, arguments.alias, actor=grant().name, via=VIA)
     return {}
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.integration.api.conftest import check_error_code, check_problem
+from tests.integration.api.conftest import check_error_code, check_problem, new_name
 
 BASE = "/api/2.0/mlflow"
 ACTOR = "admin (HOTSWAP_ADMIN_TOKEN)"
@@ -433,3 +433,27 @@ def test_the_content_type_is_ignored(admin, fresh_name):
     body = json.dumps({"name": fresh_name}).encode()
     answer = admin.post(f"{BASE}/registered-models/create", data=body, content_type="text/plain")
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("call", "of", "status"),
+    [
+        ("registered-models/alias", {"alias": "spare"}, 200),
+        ("model-versions/delete", {"version": "1"}, 404),
+        ("registered-models/delete", {}, 404),
+    ],
+)
+def test_a_repeated_deletion_waits_for_other_hosts_before_it_is_answered(
+    make_app, artifacts, call, of, status
+):
+    service, name = make_app(), new_name()
+    service.admin.upload(name, artifacts["line-1"])
+    mlflow, called = Client(service.admin), []
+    mlflow("POST", "registered-models/alias", name=name, alias="spare", version="1")
+    mlflow("DELETE", "registered-models/alias", name=name, alias="spare")
+    if of != {"alias": "spare"}:
+        mlflow("DELETE", call, name=name, **of)
+    service.services.database.confirmed = lambda: called.append("confirmed")
+
+    assert mlflow.ask("DELETE", call, name=name, **of).status_code == status
+    assert called == ["confirmed"]
