@@ -133,10 +133,12 @@ def _unchanged(database: Database, request: RolloutRequest, same: View) -> Opera
     if request.idempotency is not None:
         with database.write(announce=False) as session:
             locked_model(session, same["model"])  # the same request may be answered meanwhile
-            if (answer := stored_answer(session, request.idempotency)) is not None:
-                return OperationResult(answer, replayed=True)
-            store_answer(session, request.idempotency, same)
-    database.confirmed()  # the request that started it may not have been answered yet
+            answer = stored_answer(session, request.idempotency)
+            if answer is None:
+                store_answer(session, request.idempotency, same)
+        if answer is not None:
+            return replay(database, answer)
+    database.confirm_again()  # the request that started it may not have been answered yet
     return OperationResult(same, unchanged=True)
 
 

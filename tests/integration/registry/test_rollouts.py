@@ -683,8 +683,26 @@ def test_of_simultaneous_repeats_that_change_nothing_one_is_replayed(any_house):
             store_answer(session, key, view)
             repeat = threads.submit(start, any_house, idempotency=key)
             time.sleep(0.3)
+            announced = announcements(any_house)
 
         assert repeat.result(10).replayed
+    assert announced[-2:] == ["announced", "confirmed"]
+
+
+def test_a_rollout_that_has_begun_is_announced_and_confirmed_before_that_is_stated(house):
+    start(house)
+    announced = announcements(house)
+
+    assert start(house).unchanged
+    assert announced == ["announced", "confirmed"]
+
+
+def announcements(database):
+    """What is done from now on so that changes hold."""
+    said = []
+    database.committed = lambda: said.append("announced")
+    database.confirmed = lambda: said.append("confirmed")
+    return said
 
 
 def test_what_was_counted_is_stored_with_the_move(house):
