@@ -27,6 +27,9 @@ from registry.storage.schema import upgrade
 from registry.storage.tables import HistoryHeadRow, ModelRow, TokenRow
 
 _PART = 500
+_MOVE_SECONDS = 24 * 3600.0
+"""How long a transaction of the move may wait for what the other one does: longer than a move
+takes. PostgreSQL ends others after some seconds."""
 _MODULUS = 2**256
 
 
@@ -58,7 +61,8 @@ def move_database(source: Database, target: Database) -> Moved:
     """Copy the registry of ``source`` to ``target``, which has no tables or empty ones.
 
     Both have the schema of this release afterwards, and ``source`` is otherwise unchanged. Rows
-    that concern only running hosts are left behind.
+    that concern only running hosts are left behind, and a host that starts during the copy makes it
+    void.
 
     Raises MoveRefused, HistoryBroken where the history of ``source`` does not verify,
     SchemaMismatch, DatabaseBusy, DatabaseUnavailable, StorageFull.
@@ -67,7 +71,7 @@ def move_database(source: Database, target: Database) -> Moved:
     _check_is_empty(target)
     upgrade(target)
     tables = [table for table in METADATA.sorted_tables if table.name not in HOST_TABLES]
-    with _unchanged(source) as reading, target.write(announce=False) as writing:
+    with _unchanged(source) as reading, _writing(target) as writing:
         head = verify(reading)
         for table in reversed(tables):  # the rows with which migrations begin
             writing.execute(delete(table))
@@ -78,6 +82,7 @@ def move_database(source: Database, target: Database) -> Moved:
                 raise MoveRefused.differs(table.name)
         if verify(writing) != head:
             raise HistoryBroken("The history ends elsewhere after it was copied.", head.seq)
+        _check_no_host_runs(source)
     return Moved({table.name: found.count for table, found in copied.items()}, head)
 
 
@@ -109,10 +114,23 @@ def _holds_nothing(session: Session) -> bool:
 def _unchanged(source: Database) -> Iterator[Session]:
     """A session that sees one state of ``source``, while nobody can add to its history; on SQLite,
     nobody can change anything."""
-    with source.write(announce=False) as locking:
+    with (
+        source.write(announce=False) as locking,
+        source.patient(locking, idle_in_transaction_session_timeout=_MOVE_SECONDS),
+    ):
         lock_head(locking)
         with source.read() as session:
             yield session
+
+
+@contextmanager
+def _writing(target: Database) -> Iterator[Session]:
+    """A write transaction that waits between its statements while rows are read elsewhere."""
+    with (
+        target.write(announce=False) as session,
+        target.patient(session, idle_in_transaction_session_timeout=_MOVE_SECONDS),
+    ):
+        yield session
 
 
 def _copy(reading: Session, writing: Session, table: Table) -> _Sum:

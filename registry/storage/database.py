@@ -160,7 +160,8 @@ class Database:
 
     @contextmanager
     def patient(self, session: Session, **seconds: float) -> Iterator[None]:
-        """Set another ``lock_timeout`` or ``statement_timeout`` for this transaction in the block.
+        """Set another ``lock_timeout``, ``statement_timeout`` or
+        ``idle_in_transaction_session_timeout`` for this transaction in the block.
 
         On SQLite this does nothing: it has no statement timeout, and a writer holds the lock.
         """

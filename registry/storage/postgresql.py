@@ -180,7 +180,7 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
 
 @contextmanager
 def limits(connection: Connection, **seconds: float) -> Iterator[None]:
-    """Replace ``lock_timeout`` or ``statement_timeout`` of the open transaction in this block."""
+    """Replace timeouts of the open transaction in this block."""
     driver = cast("WatchedConnection", connection.connection.driver_connection)
     patience = driver.patience
     usual = {name: connection.scalar(select(func.current_setting(name))) for name in seconds}

@@ -1,5 +1,6 @@
 """A registry is moved to the other kind of database row by row, with its history."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -195,6 +196,41 @@ def test_a_registry_whose_hosts_run_is_not_moved(source, target):
 
     with pytest.raises(MoveRefused, match="Hosts use the database: a"):
         move_database(source, target)
+
+
+@pytest.mark.parametrize("ends", ["to SQLite"], indirect=True)  # hosts share a PostgreSQL
+def test_a_host_that_starts_during_the_move_makes_it_void(source, target):
+    started = []
+
+    @event.listens_for(target.engine, "before_cursor_execute")
+    def start(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO history ") and not started:
+            started.append(add_host(source, utc_now() + timedelta(minutes=1)))
+
+    with pytest.raises(MoveRefused, match="Hosts use the database: a"):
+        move_database(source, target)
+    assert rows(target)["models"] == []
+
+
+def test_a_move_may_take_longer_than_other_transactions(source, target):
+    """Both databases end a transaction that waits for more than 0.3 s, where they can."""
+    impatient = [
+        Database(end.url.render_as_string(hide_password=False), busy_timeout=0.3)
+        for end in (source, target)
+    ]
+    paused = []
+
+    @event.listens_for(impatient[1].engine, "before_cursor_execute")
+    def pause(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO history ") and not paused:
+            paused.append(time.sleep(1))
+
+    move_database(*impatient)
+
+    for one in impatient:
+        one.dispose()
+    assert paused
+    assert rows(target) == rows(source)
 
 
 def test_hosts_that_ran_are_left_behind_with_what_they_were_receiving(source, target):
