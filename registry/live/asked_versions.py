@@ -22,6 +22,8 @@ Load = Callable[[str, int], AbstractContextManager[None]]
 """Loads version ``number`` of ``model`` in every worker of this host, and keeps it loaded while the
 context manager that it returns is entered; raises RegistryError."""
 
+_NO_THREAD = "It can start no thread at present."
+
 
 def loader_of(database: Database, find: FindUsable, preparer: Preparer) -> Load:
     """Loads versions that ``find`` looks up."""
@@ -59,9 +61,15 @@ class AskedVersions:
                 continue
             released = self._held[one.promotion] = threading.Event()
             # Each in a thread of its own: the beats of the host go on meanwhile.
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._answer, args=(one, released), name="asked", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                del self._held[one.promotion]
+                logger.warning("no version can be loaded for another host: %s", error)
+                complete(answer_asked(self._store, self._me, one, lambda *_: _NO_THREAD))
 
     def release(self, preparing: frozenset[int]) -> None:
         for promotion, released in tuple(self._held.items()):

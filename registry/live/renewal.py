@@ -43,7 +43,8 @@ class Renewal:
         self._between = seconds / BEATS
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._failing = False
+        self._failure = ""
+        """The kind of the failure that lasts at present."""
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
 
     def start(self) -> None:
@@ -70,17 +71,21 @@ class Renewal:
                 logger.warning("nobody may renew the lease of this host: %s", error)
                 won = False
             if won:
-                self._renew(self._make())
+                self._renew()
             self._stopping.wait(LOOK_SECONDS)
 
-    def _renew(self, renewer: Renewer) -> None:
-        """Beat until this process stops, or must not go on."""
+    def _renew(self) -> None:
+        """Beat until this process stops, or must not go on. Whatever else is raised, the next beat
+        tries again: no other process renews the lease while this one lives."""
+        renewer: Renewer | None = None
         entered = False
         while not self._stopping.is_set():
             began = time.monotonic()
             self._wake.clear()
             pause = 0.0
             try:
+                if renewer is None:
+                    renewer = self._make()
                 if not entered:
                     complete(renewer.enter())
                     entered = True
@@ -93,7 +98,7 @@ class Renewal:
             except HistoryReplaced as error:
                 logger.critical("this host joins again, and reads everything again: %s", error)
                 return
-            except (RegistryError, SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001
                 self._failed(error)
                 pause = min(RETRY_SECONDS, self._between)
             self._wake.wait(max(0.0, began + pause - time.monotonic()))
@@ -102,14 +107,19 @@ class Renewal:
         return min(JOIN_SECONDS, self._between) if self._lease.is_over() else self._between
 
     def _succeeded(self) -> None:
-        if self._failing:
+        if self._failure:
             logger.info("the lease of this host is renewed again")
-        self._failing = False
+        self._failure = ""
 
     def _failed(self, error: Exception) -> None:
-        if not self._failing:
-            left = max(0.0, self._lease.seconds_left())
-            logger.warning(
-                "the lease of this host, which ends in %.1f s, is not renewed: %s", left, error
-            )
-        self._failing = True
+        if self._failure == type(error).__name__:
+            return
+        self._failure = type(error).__name__
+        expected = isinstance(error, RegistryError | SQLAlchemyError | OSError)
+        logger.log(
+            logging.WARNING if expected else logging.ERROR,
+            "the lease of this host, which ends in %.1f s, is not renewed: %s",
+            max(0.0, self._lease.seconds_left()),
+            error,
+            exc_info=None if expected else error,
+        )

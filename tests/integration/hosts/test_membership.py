@@ -31,12 +31,15 @@ class Loading:
     def __init__(self, counter, loaded=True):
         self.counter = counter
         self.loaded = loaded
+        self.fault = None
 
     def announce(self):
         self.counter.bump()
 
     def prepare(self, asked):
         assert not asked
+        if self.fault is not None:
+            raise self.fault
 
     def release(self, preparing):
         assert not preparing
@@ -100,6 +103,23 @@ def test_another_worker_renews_the_lease_when_the_first_one_ends(database_url, s
     assert store.find("one").incarnation == second.lease.incarnation
     second.close()
     assert store.find("one") is None
+
+
+def test_a_lease_is_renewed_again_after_an_error_that_nobody_expected(
+    database_url, store, tmp_path, caplog
+):
+    worker = Worker(database_url, tmp_path)
+    wait_for(lambda: not worker.lease.is_over())
+
+    worker.workers.fault = RuntimeError("can't start new thread")
+    wait_for(worker.lease.is_over, 2 * LEASE_SECONDS)
+    worker.workers.fault = None
+
+    wait_for(lambda: not worker.lease.is_over())
+    assert [one.exc_info is not None for one in caplog.records if one.levelname == "ERROR"] == [
+        True
+    ]
+    worker.close()
 
 
 def test_a_lease_of_an_earlier_life_of_the_host_is_over(database_url, tmp_path):
