@@ -248,7 +248,13 @@ class Fleet:
                     continue
                 self._connections.add(connection)
                 # Each in its own thread: a version that hangs must not delay the next promotion.
-                self._begin(self._reply, connection, prepare)
+                try:
+                    self._begin(self._reply, connection, prepare)
+                except RuntimeError as error:
+                    logger.warning("a version cannot be prepared: %s", error)
+                    self._connections.discard(connection)
+                    with connection, suppress(OSError):
+                        _answer(connection, "A worker can start no thread at present.")
 
     def _reply(self, connection: socket.socket, prepare: Prepare) -> None:
         try:
@@ -273,8 +279,12 @@ def _reply(connection: socket.socket, prepare: Prepare) -> None:
         except Exception as error:
             logger.exception("a version could not be prepared")
             fault = f"{type(error).__name__}"
-        connection.sendall(json.dumps({"fault": fault}).encode() + b"\n")
+        _answer(connection, fault)
         connection.recv(1)  # until the requesting worker closes the connection, or has died
+
+
+def _answer(connection: socket.socket, fault: str | None) -> None:
+    connection.sendall(json.dumps({"fault": fault}).encode() + b"\n")
 
 
 def _connect(path: Path) -> socket.socket | None:

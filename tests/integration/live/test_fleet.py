@@ -14,6 +14,7 @@ from registry.errors import BlobMissing
 from registry.live import fleet as fleet_module
 from registry.live.fleet import Fleet
 from registry.storage.run_sockets import publish, short_path
+from tests.threads import no_threads
 
 
 @pytest.fixture
@@ -264,6 +265,17 @@ def test_the_socket_of_a_worker_appears_when_it_accepts_connections(tmp_path: Pa
 
     assert seen == [False]
     assert path.is_socket()
+
+
+def test_a_worker_that_can_start_no_thread_says_so_and_replies_to_the_next_request(
+    join: Callable[..., Fleet],
+) -> None:
+    one, _ = (join(lambda *_: None) for _ in range(2))
+
+    with no_threads():
+        assert faults_of(one) == ["A worker can start no thread at present."]
+
+    assert faults_of(one) == []
 
 
 def test_a_process_that_is_no_worker_waits_for_one(
