@@ -61,7 +61,7 @@ class Sample:
     def takes(self, value: object) -> bool:
         """Whether the next row, whose target is ``value``, is in the sample."""
         drawn = self._drawn = self._drawn or self._prepared()
-        return drawn.takes(str(value) if self._is_stratified() else "")
+        return drawn.takes(str(value) if drawn.by_class else "")
 
     @property
     def drawn(self) -> Sampled:
@@ -77,17 +77,23 @@ class Sample:
         return 2 * sum(map(_is_number, self._counts)) < classes
 
     def _prepared(self) -> "_Drawn":
-        counts = self._counts if self._is_stratified() else Counter({"": self._rows})
-        return _Drawn(counts, shares(counts, self._rule.rows), self._rule.seed)
+        stratified = self._is_stratified()
+        counts = self._counts if stratified else Counter({"": self._rows})
+        wanted = shares(counts, self._rule.rows)
+        return _Drawn(counts, wanted, self._rule.seed, by_class=stratified)
 
 
 class _Drawn:
-    """Draws as many rows of each class as ``wanted`` says, each with the same probability.
+    """Draws as many rows of each class as ``wanted`` says, each with the same probability. Without
+    ``by_class`` all rows are of the class "".
 
     Algorithm S of Knuth, The Art of Computer Programming, volume 2, 3.4.2.
     """
 
-    def __init__(self, counts: Mapping[str, int], wanted: Mapping[str, int], seed: int) -> None:
+    def __init__(
+        self, counts: Mapping[str, int], wanted: Mapping[str, int], seed: int, *, by_class: bool
+    ) -> None:
+        self.by_class = by_class
         self._left = dict(counts)
         self._wanted = dict(wanted)
         self._random = random.Random(seed).random  # noqa: S311 - a sample is no secret

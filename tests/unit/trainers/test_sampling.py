@@ -75,6 +75,35 @@ def test_only_classes_are_stratified(values, task, stratified):
     assert drawn.stratified == stratified
 
 
+class Text(str):
+    """Notes where it is tried as a number."""
+
+    __slots__ = ("tried",)
+
+    def __float__(self):
+        self.tried.append(self)
+        raise ValueError
+
+
+class Class:
+    def __init__(self, number, tried):
+        self._text = Text(f"c{number}")
+        self._text.tried = tried
+
+    def __str__(self):
+        return self._text
+
+
+def test_whether_classes_are_numbers_is_found_once_and_not_for_each_row():
+    tried = []
+    classes = [Class(number, tried) for number in range(30)]
+
+    rows, drawn = sampled(classes * 50, 100)
+
+    assert (len(rows), drawn.stratified) == (100, True)
+    assert 0 < len(tried) <= 2 * len(classes)
+
+
 def test_a_sample_of_more_rows_than_there_are_has_all_of_them():
     rows, drawn = sampled(["a", "b", "b"], 10)
 
