@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.errors import BucketUnavailable
+from registry.errors import BucketMissing, BucketUnavailable
 from registry.extras import is_installed, missing
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _PIECE = 2**20
 _CONNECT = timedelta(seconds=4)
 _REQUEST = timedelta(hours=1)
 _CLOCK = "clock"
+_NO_BUCKET = "NoSuchBucket"
+"""S3's code of the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Bucket:
         import obstore
 
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        with self._errors():
+        with self._errors_of_bucket():
             # A random part of the key makes sure that it is new: no condition has to.
             obstore.put(
                 self._store,
@@ -113,6 +115,9 @@ class Bucket:
             with self._errors():
                 obstore.head(self._store, key)
         except FileNotFoundError:
+            # The answer to HEAD has no body, which would say whether it is the bucket.
+            with self._errors_of_bucket():
+                next(iter(obstore.list(self._store, chunk_size=1)), None)
             return False
         return True
 
@@ -120,7 +125,7 @@ class Bucket:
         """The objects below the folder ``prefix``, some at a time. Raises BucketUnavailable."""
         import obstore
 
-        with self._errors():
+        with self._errors_of_bucket():
             for part in obstore.list(self._store, prefix, chunk_size=1000):
                 yield [
                     StoredObject(each["path"], each["size"], each["last_modified"].timestamp())
@@ -134,29 +139,45 @@ class Bucket:
         """
         import obstore
 
-        with self._errors():
+        with self._errors_of_bucket():
             obstore.delete(self._store, list(keys))
 
     def now(self) -> float:
         """The time by the clock that dates the objects. Raises BucketUnavailable."""
         import obstore
 
-        with self._errors():
+        with self._errors_of_bucket():
             obstore.put(self._store, _CLOCK, b"", use_multipart=False)
             now: float = obstore.head(self._store, _CLOCK)["last_modified"].timestamp()
             return now
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
+        """Of a call that looks for an object; a FileNotFoundError says that there is none."""
         from obstore.exceptions import BaseError
 
         try:
             yield
-        except FileNotFoundError:
-            raise
         except (BaseError, OSError) as error:
+            if _NO_BUCKET in str(error):
+                raise self._missing(error) from error
+            if isinstance(error, FileNotFoundError):
+                raise
             logger.warning("%s: %s", self.name, error)
             raise BucketUnavailable(_reason(error)) from error
+
+    @contextmanager
+    def _errors_of_bucket(self) -> Iterator[None]:
+        """Of a call that looks for no object: what is not found is the bucket."""
+        try:
+            with self._errors():
+                yield
+        except FileNotFoundError as error:
+            raise self._missing(error) from error
+
+    def _missing(self, error: Exception) -> BucketMissing:
+        logger.warning("%s: %s", self.name, error)
+        return BucketMissing()
 
 
 def _reason(error: Exception) -> str:

@@ -108,6 +108,7 @@
     │   ├── DatabaseReadOnly          a standby, or a server that is set so
     │   ├── StorageUnavailable
     │   │   └── BucketUnavailable         the bucket of the artifacts does not answer, or refuses
+    │   │       └── BucketMissing             there is no such bucket
     │   ├── UploadExpired             bytes that may have been removed before their row was written
     │   ├── IntakeUnavailable
     │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
@@ -251,6 +252,7 @@ from registry.errors.storage import (
     BlobsElsewhere,
     BlobUnavailable,
     BucketForeign,
+    BucketMissing,
     BucketUnavailable,
     DatabaseBusy,
     DatabaseReadOnly,
@@ -302,6 +304,7 @@ __all__ = [
     "BodyTooSlow",
     "BodyUnfinished",
     "BucketForeign",
+    "BucketMissing",
     "BucketUnavailable",
     "ChampionMoved",
     "CodingUnsupported",

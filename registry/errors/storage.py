@@ -53,6 +53,13 @@ class BucketUnavailable(StorageUnavailable):
         )
 
 
+class BucketMissing(BucketUnavailable):
+    title = "Bucket missing"
+
+    def __init__(self) -> None:
+        super().__init__("the bucket does not exist")
+
+
 class UploadExpired(Unavailable):
     title = "Upload expired"
     retry_after = 1

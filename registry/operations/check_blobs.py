@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import select
 
 from registry.blobs.store import BlobStore
-from registry.errors import BlobsElsewhere, BucketUnavailable
+from registry.errors import BlobsElsewhere, BucketMissing, BucketUnavailable
 from registry.storage.database import Database
 from registry.storage.tables import VersionRow
 
@@ -32,5 +32,7 @@ def check_blobs(database: Database, blobs: BlobStore, place: str) -> None:
     try:
         if digests and not any(map(blobs.holds, digests)):
             raise BlobsElsewhere(place, len(digests))
+    except BucketMissing as error:
+        raise BlobsElsewhere(place, len(digests)) from error
     except BucketUnavailable as error:
         logger.warning("whether the artifacts are in %s is unknown: %s", place, error.detail)

@@ -10,6 +10,7 @@ from registry.errors import BlobsElsewhere
 from registry.operations.check_blobs import check_blobs
 from tests.integration.registry.buckets import Buckets
 from tests.integration.registry.races import upload
+from tests.missing_bucket import no_bucket
 
 
 @pytest.fixture
@@ -38,6 +39,15 @@ def test_some_artifacts_may_be_lost(database, buckets):
         buckets.lose(b"model %d" % number)
 
     check_blobs(database, buckets.host(), "s3://right")
+
+
+def test_artifacts_in_a_bucket_that_does_not_exist_are_refused(database, buckets):
+    upload(database, buckets.host(), b"a model")
+
+    with no_bucket() as endpoint:
+        missing = buckets.host("other", bucket=open_bucket("s3://none", endpoint))
+        with pytest.raises(BlobsElsewhere):
+            check_blobs(database, missing, "s3://none")
 
 
 def test_a_host_starts_while_its_bucket_cannot_be_reached(database, buckets, caplog):

@@ -28,6 +28,7 @@ from tests.integration.registry.buckets import (
     read,
 )
 from tests.integration.registry.races import upload
+from tests.missing_bucket import no_bucket
 
 
 @pytest.fixture
@@ -225,6 +226,28 @@ def test_a_bucket_that_does_not_answer_is_reported_in_time(database, tmp_path, s
 
     assert time.monotonic() - began < 30
     assert list(blobs.incoming.iterdir()) == []
+
+
+def test_a_bucket_that_does_not_exist_is_named_as_the_reason(database, buckets, tmp_path):
+    upload(database, buckets.host(), b"a model")
+    large = tmp_path / "large"
+    large.write_bytes(bytes(9 * 2**20))
+    with no_bucket() as endpoint:
+        bucket = open_bucket("s3://none", endpoint)
+        blobs = buckets.host("other", bucket=bucket)
+        calls = [
+            lambda: bucket.put("blobs/small", b"a model"),
+            lambda: bucket.put("blobs/large", large),
+            lambda: bucket.remove(["blobs/small"]),
+            bucket.now,
+            lambda: bucket.holds("blobs/small"),
+            lambda: list(bucket.objects("blobs")),
+            lambda: upload(database, blobs, b"a model"),
+            lambda: read(blobs, b"a model"),
+        ]
+        for call in calls:
+            with pytest.raises(BucketUnavailable, match="the bucket does not exist"):
+                call()
 
 
 def test_a_silent_bucket_is_given_up_in_time_and_used_as_soon_as_it_answers(
