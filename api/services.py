@@ -28,10 +28,12 @@ from registry.gates.evaluator import GateEvaluator
 from registry.hosts.store import Presence
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
+from registry.live.alone import Alone
 from registry.live.asked_versions import AskedVersions, loader_of
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
-from registry.live.housekeeping import Housekeeping, Task
+from registry.live.housekeeping import Housekeeping
+from registry.live.lease import Lease
 from registry.live.leased_watch import LeasedWatch
 from registry.live.membership import Membership
 from registry.live.observer import Observer, observed
@@ -79,6 +81,8 @@ class Services:
     sharing: Sharing | None
     """None where this host is the only one of its database."""
     membership: Membership | None
+    alone: Alone | None
+    """Of a host without a lease, whose database others can reach."""
     decoding: DecodingBudget
     observer: Observer
     failures: Rates | None
@@ -125,7 +129,9 @@ class Services:
         pool = Pool(load, settings.model_cache_mb * 2**20)
         fleet = Fleet(run / "workers")
         watched = (database, counter, pool, _find_usable, observer)
-        watch = LeasedWatch(*watched, lease=sharing.lease) if sharing else Watch(*watched)
+        alone = None if sharing is not None else _alone(settings, database, counter)
+        limited = sharing or alone
+        watch = LeasedWatch(*watched, lease=limited.lease) if limited else Watch(*watched)
         own = Preparer(blobs, fleet, pool)
         preparer = SharedPreparer(own, sharing.changes) if sharing else own
         membership = (
@@ -168,7 +174,7 @@ class Services:
                     "aborting rollouts that nobody watches": lambda _: abort_unwatched(
                         database, preparer.prepared, evaluate_gates=evaluator.results
                     ),
-                    **_alone(settings, database),
+                    **({"looking for other hosts": lambda _: alone.look()} if alone else {}),
                     "reporting a keeper that does not run": lambda _: report_keeper(
                         database, settings.effective_host_name, run, watch=settings.watch
                     ),
@@ -179,6 +185,7 @@ class Services:
             preparer=preparer,
             sharing=sharing,
             membership=membership,
+            alone=alone,
             decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
@@ -236,18 +243,17 @@ def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
     return Rates(path, limit / seconds, limit) if limit else None
 
 
-def _alone(settings: Settings, database: Database) -> dict[str, Task]:
-    """What a host does that expects to be the only one of a database which others can reach."""
-    if database.is_sqlite or settings.lease_seconds:
-        return {}
-    return {
-        "noting that this host has no lease": lambda _: note_alone(
-            database,
-            settings.effective_host_name,
-            release=RELEASE,
-            workers=settings.worker_count,
-        )
-    }
+def _alone(settings: Settings, database: Database, counter: Counter) -> Alone | None:
+    if database.is_sqlite:
+        return None
+    note = partial(
+        note_alone,
+        database,
+        settings.effective_host_name,
+        release=RELEASE,
+        workers=settings.worker_count,
+    )
+    return Alone(note, Lease(counter))
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:

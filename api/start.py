@@ -3,14 +3,13 @@
 import logging
 from pathlib import Path
 
-from api.release import RELEASE
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.errors import TokenRefused
 from registry.operations.check_blobs import check_blobs
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
-from registry.operations.stay_alone import check_no_host_is_alone, note_alone
+from registry.operations.stay_alone import check_no_host_is_alone
 from registry.storage.durable import make_directory
 from registry.storage.file_modes import close_to_others, open_to_others
 from registry.storage.schema import upgrade
@@ -55,17 +54,10 @@ def check_hosts(services: Services) -> None:
     Raises HostNotAlone, and the Unavailable errors.
     """
     settings, database = services.settings, services.database
-    if database.is_sqlite:
-        return
-    if settings.lease_seconds:
+    if services.alone is not None:
+        services.alone.look()
+    elif not database.is_sqlite:
         check_no_host_is_alone(database, settings.effective_host_name)
-    else:
-        note_alone(
-            database,
-            settings.effective_host_name,
-            release=RELEASE,
-            workers=settings.worker_count,
-        )
 
 
 def check_shared_blobs(services: Services) -> None:

@@ -11,8 +11,9 @@ class LeaseOver(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "This host does not know what is live: it is still starting, has not reached the "
-            "database for too long (HOTSWAP_LEASE_SECONDS), or has to be started again, as its log "
-            "then says. Another host may answer."
+            "database for too long (HOTSWAP_LEASE_SECONDS), shares the database with a host that "
+            "has no lease, or has to be started again, as its log then says. Another host may "
+            "answer."
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.errors import HistoryReplaced, HostReplaced
+from registry.errors import HistoryReplaced, HostNotAlone, HostReplaced
 from registry.hosts.protocol import Clock, Page, Steps
 from registry.hosts.store import Asked, Event, HostStanding, HostState, HostStore, Presence, Seen
 
@@ -76,9 +76,11 @@ class Renewer:
         Another machine may have the same name and its own page, which nothing here can raise. Then
         nothing is acknowledged until the lease of that machine is over, and promoters wait as long.
 
-        Raises HostReplaced, Unavailable.
+        Raises HostReplaced; HostNotAlone, before the row is written; Unavailable.
         """
         page, me = self._page, self._me
+        yield "look"
+        self._read()
         if self._found is None:
             yield "find"
             self._found = _Found(self._store.find(me.host), page.incarnation)
@@ -104,7 +106,8 @@ class Renewer:
         that it is requested to load, and has loaded all that is live.
 
         Raises HostReplaced, after which this host must not go on; HistoryReplaced, after which it
-        has to enter as another incarnation; Unavailable.
+        has to enter as another incarnation; HostNotAlone, after which it has to leave, so that the
+        other host finds it gone, and to enter as another incarnation; Unavailable.
         """
         began = self._clock()
         was_over = self._is_over()
@@ -150,11 +153,18 @@ class Renewer:
             raise
 
     def _read(self) -> Seen:
-        """What the store reads. Raises HistoryReplaced where an event is lost that this host has
-        acknowledged. A transaction that began before may have noted that in the restored row, so
-        nothing is to be acknowledged as this incarnation any more."""
+        """What the store reads.
+
+        Raises HistoryReplaced where an event is lost that this host has acknowledged. A transaction
+        that began before may have noted that in the restored row, so nothing is to be acknowledged
+        as this incarnation any more. Raises HostNotAlone beside a host without a lease: it notes
+        that it is there before it looks for others, so one of the two sees the other."""
         known = self._acknowledged
         seen = self._store.read(self._me, known)
+        if seen.alone is not None:
+            self._page.valid_until = 0
+            self._workers.release(frozenset())
+            raise HostNotAlone.beside(seen.alone)
         if known is not None and not seen.follows:
             self._page.valid_until = 0
             self._workers.release(frozenset())

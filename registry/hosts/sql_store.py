@@ -57,7 +57,10 @@ _FORGET = text("""
 """)
 
 _END = text("""
-    SELECT head.seq, head.hash, e.hash AS known
+    SELECT head.seq, head.hash, e.hash AS known, (
+        SELECT min(host) FROM hosts
+        WHERE state = 'alone' AND host <> :host AND clock_timestamp() <= expires
+    ) AS alone
     FROM history_head head LEFT JOIN history e ON e.seq = :known
 """)
 
@@ -192,13 +195,14 @@ class SqlHostStore:
     def read(self, me: Presence, known: Event | None) -> Seen:
         mine = {"host": me.host, "incarnation": me.incarnation}
         with self._database.read() as session:
-            end = session.execute(_END, {"known": known.seq if known else 0}).one()
+            known_seq = known.seq if known else 0
+            end = session.execute(_END, {"known": known_seq, "host": me.host}).one()
             rows = session.execute(_ASKED, mine).all()
         # Nothing is before the first event, so it is in every history.
         follows = known is None or known.seq == 0 or known.hash == end.known
         asked = tuple(Asked(row.id, row.model, row.number) for row in rows if not row.answered)
         preparing = frozenset(row.id for row in rows)
-        return Seen(Event(end.seq, end.hash), asked, preparing, follows)
+        return Seen(Event(end.seq, end.hash), asked, preparing, follows, end.alone)
 
     def acknowledge(self, me: Presence, seq: int) -> None:
         with self._changing() as session:

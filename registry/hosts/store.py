@@ -45,6 +45,8 @@ class Seen(NamedTuple):
     """Every promotion that is being prepared: a version of another one need not be kept loaded."""
     follows: bool
     """Whether the history contains the event that the host has acknowledged last."""
+    alone: str | None
+    """Another host that expects to be the only one, and tells and asks the others nothing."""
 
 
 class HostStanding(NamedTuple):

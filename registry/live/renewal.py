@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.errors import HistoryReplaced, HostReplaced, RegistryError
+from registry.errors import HistoryReplaced, HostNotAlone, HostReplaced, RegistryError
 from registry.hosts.driving import complete
 from registry.hosts.renewer import Renewer
 from registry.live.lease import Lease
@@ -31,7 +31,8 @@ class Renewal:
 
     A renewer whose host was replaced is not followed by another: this process keeps the election
     until the host is started again. Where the history was replaced, another one joins, for which
-    the workers read everything again.
+    the workers read everything again; and where another host expects to be the only one, as soon as
+    that is gone.
     """
 
     def __init__(
@@ -98,6 +99,9 @@ class Renewal:
             except HistoryReplaced as error:
                 logger.critical("this host joins again, and reads everything again: %s", error)
                 return
+            except HostNotAlone as error:
+                self._make_way(renewer if entered else None, error)
+                return
             except Exception as error:  # noqa: BLE001
                 self._failed(error)
                 pause = min(RETRY_SECONDS, self._between)
@@ -111,10 +115,24 @@ class Renewal:
             logger.info("the lease of this host is renewed again")
         self._failure = ""
 
+    def _make_way(self, renewer: Renewer | None, error: HostNotAlone) -> None:
+        """Have the other host find that this one is gone, if it had entered with ``renewer``."""
+        if self._is_new(error):
+            logger.critical("this host answers no more while that lasts: %s", error)
+        try:
+            if renewer is not None:
+                complete(renewer.leave())
+        except (RegistryError, SQLAlchemyError) as fault:
+            logger.info("the row of this host stays until its lease is over: %s", fault)
+
+    def _is_new(self, error: Exception) -> bool:
+        """Whether the failure that lasts is another one than before."""
+        before, self._failure = self._failure, type(error).__name__
+        return before != self._failure
+
     def _failed(self, error: Exception) -> None:
-        if self._failure == type(error).__name__:
+        if not self._is_new(error):
             return
-        self._failure = type(error).__name__
         expected = isinstance(error, RegistryError | SQLAlchemyError | OSError)
         logger.log(
             logging.WARNING if expected else logging.ERROR,

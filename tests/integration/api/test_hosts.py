@@ -5,8 +5,11 @@ import time
 
 import pytest
 
+from registry.errors import HostNotAlone
 from registry.hosts.sql_store import SqlHostStore
 from registry.hosts.store import Presence
+from registry.operations.forget_host import forget_host
+from registry.storage.database import Database
 from tests.integration.api.conftest import new_name
 from tests.postgresql import Wire
 from tests.processes import wait_for
@@ -65,6 +68,12 @@ def lost(url, name="three", lease=60 * SECOND):
     store = SqlHostStore(url, 2.0)
     store.present(Presence(name, 3, "1.0", 2), "live", lease)
     store.close()
+
+
+def forget(url, name="three"):
+    database = Database(url)
+    forget_host(database, name)
+    database.dispose()
 
 
 def test_changes_on_one_host_hold_on_the_others_when_they_are_answered(make_host, artifacts):
@@ -163,6 +172,23 @@ def test_a_host_that_was_killed_can_be_forgotten(make_host, artifacts, url):
     began = time.monotonic()
     assert one.admin.promote(name, 2).status_code == 200
     assert time.monotonic() - began < 10
+
+
+def test_a_host_without_a_lease_answers_only_while_no_other_host_uses_its_database(
+    make_host, artifacts, url
+):
+    one = make_host("one", lease_seconds=0)
+    name = promoted(one, artifacts)
+    lost(url)
+
+    with pytest.raises(HostNotAlone):
+        one.services.alone.look()
+
+    assert version_of(one, name)[0] == 503
+    assert one.stranger().get("/readyz").status_code == 503
+    forget(url)
+    one.services.alone.look()
+    assert version_of(one, name) == (200, "1")
 
 
 @pytest.mark.sqlite

@@ -3,10 +3,13 @@
 import pytest
 from sqlalchemy import text
 
+from benchmarks.simulated_hosts import SimulatedHost
 from registry.errors import HostNotAlone, HostReplaced
+from registry.hosts.driving import complete
 from registry.hosts.host_rows import hosts_of
 from registry.hosts.store import Presence
 from registry.operations.stay_alone import check_no_host_is_alone, note_alone
+from registry.storage.history import record
 
 
 def test_others_do_not_start_beside_a_host_that_expects_to_be_the_only_one(database, store):
@@ -29,6 +32,35 @@ def test_a_host_does_not_begin_to_be_alone_beside_one_with_a_lease(database, sto
 
     with pytest.raises(HostNotAlone, match="'one'"):
         note_alone(database, "two", release="1.0", workers=2)
+
+
+def expire(database):
+    """As after a day."""
+    with database.write() as session:
+        session.execute(text("UPDATE hosts SET expires = expires - interval '1 day'"))
+
+
+def test_a_host_with_a_lease_that_was_cut_off_makes_way_for_one_that_is_alone_now(database, store):
+    with database.write() as session:
+        record(session, "model_created", actor="ann")
+    two = SimulatedHost(store, "two", 20.0)
+    two.beat()
+    expire(database)
+    note_alone(database, "one", release="1.0", workers=2)
+
+    with pytest.raises(HostNotAlone, match="'one' uses the database with HOTSWAP_LEASE_SECONDS=0"):
+        two.beat()
+    assert two.page.valid_until == 0
+    complete(two.renewer.leave())
+    note_alone(database, "one", release="1.0", workers=2)
+
+    with pytest.raises(HostNotAlone):
+        SimulatedHost(store, "two", 20.0)
+    assert store.find("two") is None
+    expire(database)
+    two = SimulatedHost(store, "two", 20.0)
+    two.beat()
+    assert two.page.valid_until > 0
 
 
 @pytest.fixture

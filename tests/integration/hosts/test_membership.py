@@ -147,6 +147,28 @@ def test_a_host_whose_name_another_one_took_answers_no_more(database_url, store,
     assert store.find("one").incarnation == 77
 
 
+def test_a_host_answers_no_more_beside_one_that_is_to_be_the_only_one(
+    database, store, tmp_path, caplog
+):
+    worker = Worker(url_of(database), tmp_path)
+    wait_for(lambda: store.find("one") is not None and store.find("one").acknowledged == 1)
+    with database.write(announce=False) as session:
+        session.execute(
+            text(
+                "INSERT INTO hosts SELECT 'alone', 0, release, workers, 'alone', 1, 0,"
+                " expires + interval '1 hour', 0, seen_at FROM hosts"
+            )
+        )
+
+    wait_for(lambda: worker.lease.valid_until == 0 and store.find("one") is None)
+    assert "Host 'alone' uses the database with HOTSWAP_LEASE_SECONDS=0" in caplog.text
+    with database.write(announce=False) as session:
+        session.execute(text("DELETE FROM hosts"))
+
+    wait_for(lambda: not worker.lease.is_over())
+    worker.close()
+
+
 def restore(database, store):
     """Lose the last event, as by a restore, and record another one in its place."""
     with database.write(announce=False) as session:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from registry.errors import HistoryReplaced, Unavailable
+from registry.errors import HistoryReplaced, HostNotAlone, Unavailable
 from registry.hosts.promoter import Promoter, Silences
 from registry.hosts.protocol import Steps
 from registry.hosts.renewer import Renewer
@@ -132,6 +132,16 @@ class KeepsItsRow(Renewer):
         except HistoryReplaced:
             self._acknowledged = None
             return super()._read()
+
+
+class StaysBesideOneThatIsAlone(Renewer):
+    """Goes on beside a host without a lease."""
+
+    def _read(self) -> Seen:
+        try:
+            return super()._read()
+        except HostNotAlone:
+            return self._store.read(self._me, self._acknowledged)
 
 
 class LeasesInFull(Renewer):
@@ -331,6 +341,8 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "answers while it joins": (Faults(renewer=AnswersWhileItJoins), {"promote", "stop"}),
     "compares numbers only": (Faults(renewer=ComparesNumbers), {"restore"}),
     "keeps its row": (Faults(renewer=KeepsItsRow), {"restore"}),
+    "stays beside one that is alone": (Faults(renewer=StaysBesideOneThatIsAlone), {"alone"}),
+    "looks before it notes that it is alone": (Faults(notes_before_it_looks=False), {"alone"}),
     "leases in full": (Faults(renewer=LeasesInFull), NONE),
     "leaves before it ends": (Faults(renewer=LeavesBeforeItEnds), {"leave"}),
     "leaves for another machine": (

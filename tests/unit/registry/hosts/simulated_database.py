@@ -52,6 +52,8 @@ class SimulatedDatabase:
         self.fresh_promotions = count(1)
         self.hosts: dict[str, HostRow] = {}
         self.promotions: dict[int, PromotionRow] = {}
+        self.alone = False
+        """Whether a host has noted that it is the only one."""
         self.beats = count(1)
 
     def find(self, host: str) -> HostStanding | None:
@@ -76,7 +78,8 @@ class SimulatedDatabase:
         ]
         preparing = frozenset(id_ for id_, _ in self._preparing())
         follows = known is None or self.contains(known)
-        return Seen(self.last(), tuple(asked), preparing, follows=follows)
+        alone = "alone" if self.alone else None
+        return Seen(self.last(), tuple(asked), preparing, follows=follows, alone=alone)
 
     def acknowledge(self, me: Presence, seq: int) -> None:
         row = self.hosts.get(me.host)
@@ -149,6 +152,10 @@ class SimulatedDatabase:
             raise VersionNotLoadable("model", row.number, " ".join(faults))
         row.state = "committed"
         return self.change(row.number)
+
+    def is_shared(self) -> bool:
+        """Whether a host with a lease uses the database, as one without finds it."""
+        return any(not self._standing(host).expired for host in self.hosts)
 
     def restore(self, events: int, rows: str) -> None:
         """Lose the last ``events``. The ``rows`` of hosts were dumped shortly before (``new``),

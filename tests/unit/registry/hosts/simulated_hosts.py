@@ -7,6 +7,7 @@ from itertools import count
 
 from registry.errors import (
     HistoryReplaced,
+    HostNotAlone,
     HostReplaced,
     PromotionAbandoned,
     Unavailable,
@@ -56,6 +57,7 @@ class Faults:
     looks_at_counter_first: bool = False
     looks_at_lease: bool = True
     waits_before_replays: bool = True
+    notes_before_it_looks: bool = True
     clock_is_set: bool = False
     page_outlives_boot: bool = False
 
@@ -244,6 +246,10 @@ class Machine:
             except HistoryReplaced:
                 self.make_renewer()
                 entered = False
+            except HostNotAlone:
+                yield from self._leaving()
+                self.make_renewer()
+                entered = False
             yield WAIT
 
     def _answering(self, me: Presence, asked: Asked) -> Process:
@@ -258,6 +264,9 @@ class Machine:
 
     def leaving(self) -> Process:
         self.renewing = None
+        yield from self._leaving()
+
+    def _leaving(self) -> Process:
         try:
             yield from self.renewer.leave()
         except Unavailable:
@@ -337,6 +346,31 @@ class Machine:
         self.world.check(self, worker.event, over=over, answered=answered)
 
 
+class Alone:
+    """A host without a lease, which waits for nobody. It does not go on after a restore, in which
+    what it has noted may be lost until it notes it again."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+
+    def starting(self) -> Process:
+        for step in (
+            ("note", "look") if self.world.faults.notes_before_it_looks else ("look", "note")
+        ):
+            yield step
+            if step == "note":
+                self.world.database.alone = True
+            elif self.world.database.is_shared():
+                self.world.database.alone = False
+                return
+        yield "change"
+        event = self.world.database.change(0)
+        self.world.committed(event)
+        self.world.answer(event, ())
+        yield "stop"
+        self.world.database.alone = False
+
+
 class World:
     """All machines, their database, and the changes that were answered."""
 
@@ -348,6 +382,7 @@ class World:
         self.incarnations = count(1)
         self.numbers = count(1)
         self.machines: list[Machine] = []
+        self.alone: Process | None = None
         self.unable: dict[int, frozenset[str]] = {}
         self.numbers_of = {self.database.last(): 0}
         """The version that was live after each event, also of histories that were lost."""
@@ -355,6 +390,12 @@ class World:
         """After which event the history goes on differently that had this event."""
         self.unanswered: list[Event] = []
         self.answered: list[tuple[Event, tuple[str, ...]]] = []
+
+    def run_alone(self, steps: int) -> None:
+        """Let the host without a lease do so many steps, or end."""
+        for _ in range(steps):
+            if self.alone is not None and next(self.alone, None) is None:
+                self.alone = None
 
     def committed(self, event: Event) -> None:
         self.numbers_of[event] = self.database.live[-1]
@@ -366,6 +407,7 @@ class World:
     def restore(self, events: int, rows: str) -> None:
         """Lose the last ``events``; nobody expects any more that they hold."""
         self.database.restore(events, rows)
+        self.alone, self.database.alone = None, False
         kept = self.database.contains
         for event in self.numbers_of:
             if not kept(event):

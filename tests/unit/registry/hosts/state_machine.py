@@ -13,7 +13,15 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.unit.registry.hosts.simulated_hosts import LEASE, RATE, Faults, Machine, Process, World
+from tests.unit.registry.hosts.simulated_hosts import (
+    LEASE,
+    RATE,
+    Alone,
+    Faults,
+    Machine,
+    Process,
+    World,
+)
 
 STEPS = (1, 2, 3, 4, 5, 40)
 """How many steps a process does; with the last of them it ends, or waits for others."""
@@ -44,12 +52,13 @@ RESTORED = 216
 RESTORES = st.sampled_from(
     list(product((1, 2, 3), ("new", "old", "none"), range(16), (0, 1, 2, 3), (False, True)))
 )
+ALONE = st.sampled_from(list(product(range(4), range(7), range(5), (0, 1, 2), (False, True))))
 RATES = st.integers(20, 22)
 EVENTS = frozenset(
     {
         *("promote", "request", "replay", "third host", "long lease", "without lease", "fate"),
         *("replace", "stop", "boot", "leave", "move", "forget", "lose", "abandon"),
-        *("set the database's clock", "set a clock", "restore"),
+        *("set the database's clock", "set a clock", "restore", "alone"),
     }
 )
 """What may happen besides changes, beats, and processes that stand still."""
@@ -324,6 +333,29 @@ class Hosts(RuleBasedStateMachine):
         self.world.database.forget_if_lost(machine.name)
         for _ in range(beats):
             self.beat(machine)
+
+    @may("alone")
+    @rule(alone=ALONE)
+    def start_alone(self, alone: tuple[int, int, int, int, bool]) -> None:
+        """A host without a lease starts when the others have expired. One of them, which may have
+        stood still in a beat, goes on after some of its steps; ``stops``: it stops after its
+        change."""
+        which, steps, before, beats, stops = alone
+        machine = self.machine(which)
+        # Nobody could tell a host that serves without a lease.
+        if any(one.is_on and one.serves for one in self.world.machines):
+            return
+        if self.world.alone is None:
+            if machine.renewing is not None and steps:
+                machine.run(machine.renewing, steps)
+            self.world.now += LOST
+            self.world.alone = Alone(self.world).starting()
+            self.world.run_alone(before)
+        for _ in range(beats):
+            self.beat(machine)
+        self.world.run_alone(4 - before)
+        if stops:
+            self.world.run_alone(1)
 
     @may("abandon")
     @rule()
