@@ -15,6 +15,7 @@ import pandas as pd
 from trainers.arrow_files import opened_batches, read_batches
 from trainers.bundled import is_bundled
 from trainers.columns import MAX_CATEGORIES
+from trainers.control_groups import memory_left
 from trainers.data import file_ending, parse_content
 from trainers.errors import DataRefused, TableTooLarge
 from trainers.excel import OLD_EXCEL, ZIP
@@ -27,13 +28,6 @@ _HEAD = 2**20
 _SMALL = 2**20
 """Bytes of a file that are not worth an estimate."""
 _MEMINFO = Path("/proc/meminfo")
-_GROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
-)
 _NUMBER = 9
 """Bytes of a number in pandas: 8, and one that says whether it is missing."""
 _TEXT = 30
@@ -62,7 +56,7 @@ class Table:
 
 
 def available() -> int | None:
-    """Bytes that this process may take: those free on this machine, or left in its control group.
+    """Bytes that this process may take: those free on this machine, or left by its control groups.
 
     None where the system does not tell.
     """
@@ -70,9 +64,8 @@ def available() -> int | None:
     with suppress(OSError, ValueError, KeyError):
         lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
         found.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    for limit, used in _GROUPS:
-        with suppress(OSError, ValueError):  # "max": no limit
-            found.append(int(limit.read_text()) - int(used.read_text()))
+    if (left := memory_left()) is not None:
+        found.append(left)
     return max(0, min(found)) if found else None
 
 
