@@ -70,7 +70,8 @@ class BriefEvaluator:
 class KeeperServices:
     """The collaborators of the operations, in a process that is no worker.
 
-    What ``database`` commits is announced to the workers. ``preparer`` prepares a version in all
+    What ``database`` commits is announced to the workers, and the other hosts are woken; it waits
+    for none of them. ``preparer`` prepares a version in all
     of them, and not here.
     """
 
@@ -103,6 +104,10 @@ class KeeperServices:
         )
         if sharing is not None:
             sharing.changes.start()
+            # Nobody waits for an answer of the keeper, and nothing in it depends on what other
+            # hosts have acknowledged: it counts what each version has answered. One that is lost
+            # must not delay the rollback of another rollout for its lease.
+            database.confirmed = lambda: None
         blobs, fleet = blob_store(settings, database), Fleet(run / "workers")
         own = Preparer(blobs, fleet, None)
         return cls(

@@ -1,19 +1,26 @@
 """The keeper moves aliases as workers do, and serves nothing itself."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
 
+from config import Settings
 from keeper.services import BriefEvaluator, KeeperServices
 from registry.blobs.local import LocalBlobStore
 from registry.errors import GateFailed, ScoringBusy, VersionNotLoadable
+from registry.hosts.listener import Listener
+from registry.hosts.sql_store import SqlHostStore
+from registry.hosts.store import Presence
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import PromotionRequest, promote
+from registry.storage.history import record
 from registry.storage.tables import VersionRow
 from tests.integration.api.conftest import (  # noqa: F401 - fixtures
     AppMaker,
@@ -25,6 +32,7 @@ from tests.integration.api.conftest import (  # noqa: F401 - fixtures
     trained,
 )
 from tests.integration.api.tables import line, parquet, set_holdout, set_policy
+from tests.postgresql import PostgreSql
 from tests.processes import zygotes
 
 
@@ -169,3 +177,29 @@ def test_nothing_is_moved_while_no_worker_runs(
 
 def test_it_finds_the_counts_of_the_workers(service: Service, keeper: KeeperServices) -> None:
     assert keeper.counts_folder() == service.app.extensions["hotswap-telemetry"].folder.path
+
+
+def test_a_change_of_the_keeper_wakes_other_hosts_and_waits_for_none(
+    postgresql: PostgreSql, tmp_path: Path
+) -> None:
+    url = postgresql.create(migrated=True)
+    store = SqlHostStore(url, 2.0)
+    store.present(Presence("lost", 1, "1.0", 2), "live", 60 * 10**9)
+    woken = threading.Event()
+    settings = Settings(data=tmp_path, database_url=url, lease_seconds=60)
+    settings.run_folder.mkdir()
+
+    with closing(KeeperServices.build(settings)) as keeper:
+        listener = Listener(store, woken.set)
+        listener.start()
+        assert woken.wait(10)
+        woken.clear()
+        began = time.monotonic()
+        with keeper.database.write(confirm=True) as session:
+            record(session, "split_ended", actor="keeper")
+        assert time.monotonic() - began < 30
+        assert woken.wait(10)
+
+    listener.close()
+    store.close()
+    postgresql.drop(url)
