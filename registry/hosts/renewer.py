@@ -1,6 +1,7 @@
 """What a host does to be allowed to answer: it joins, renews its lease, and leaves."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,10 +111,9 @@ class Renewer:
         other host finds it gone, and to enter as another incarnation; Unavailable.
         """
         began = self._clock()
-        was_over = self._is_over()
-        joins = was_over and not self._may_join
+        joins = self._is_over() and not self._may_join
         yield "present"
-        self._present("joining" if joins else "live")
+        acknowledged = self._present("joining" if joins else "live")
         yield "read"
         seen = self._read()
         moved = seen.last != self._acknowledged
@@ -127,8 +127,10 @@ class Renewer:
         if self._may_join and not joins:
             yield "extend"
             self._page.valid_until = self._end_of_lease(began)
-        # Also where nothing has changed: the row of a host that was lost may have been deleted.
-        if (moved or was_over) and self._clock() >= self._silent_until:
+        # Also where nothing has changed: the row may have been deleted, of a host that was lost or
+        # that somebody had forgotten.
+        moved = moved or acknowledged < seen.last.seq
+        if moved and self._clock() >= self._silent_until:
             yield "acknowledge"
             self._store.acknowledge(self._me, seen.last.seq)
             self._acknowledged = seen.last
@@ -144,12 +146,14 @@ class Renewer:
         yield "leave"
         self._store.leave(self._me)
 
-    def _present(self, state: HostState) -> None:
+    def _present(self, state: HostState) -> int:
         try:
-            self._store.present(self._me, state, self._published)
+            return self._store.present(self._me, state, self._published)
         except HostReplaced:
             self._page.valid_until = 0
-            self._read()  # the row may be one of an earlier life, and the database a restored one
+            with suppress(HostNotAlone):  # it must not enter again
+                # The row may be one of an earlier life, and the database a restored one.
+                self._read()
             raise
 
     def _read(self) -> Seen:

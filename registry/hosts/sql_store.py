@@ -45,6 +45,7 @@ _PRESENT = text("""
         seen_at = excluded.seen_at,
         expires = excluded.expires
     WHERE h.incarnation IN (CAST(:incarnation AS bigint), CAST(:replaces AS bigint))
+    RETURNING h.acked_seq
 """)
 
 _FORGET = text("""
@@ -178,9 +179,9 @@ class SqlHostStore:
 
     def present(
         self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
-    ) -> None:
+    ) -> int:
         with self._changing() as session:
-            done = session.execute(
+            acknowledged: int | None = session.scalar(
                 _PRESENT,
                 {
                     **me._asdict(),
@@ -189,8 +190,9 @@ class SqlHostStore:
                     "replaces": replaces,
                 },
             )
-            if not done.rowcount:  # type: ignore[attr-defined]  # of a cursor
+            if acknowledged is None:
                 raise HostReplaced(me.host)
+        return acknowledged
 
     def read(self, me: Presence, known: Event | None) -> Seen:
         mine = {"host": me.host, "incarnation": me.incarnation}

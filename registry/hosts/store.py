@@ -84,8 +84,9 @@ class HostStore(Protocol):
 
     def present(
         self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
-    ) -> None:
-        """Insert or update the row of this host: ``expires`` is one lease from now.
+    ) -> int:
+        """Insert or update the row of this host: ``expires`` is one lease from now. The event that
+        the incarnation has acknowledged by the row, 0 where it was inserted.
 
         A row of the incarnation ``replaces`` becomes this one's, which has acknowledged nothing.
 

@@ -51,6 +51,17 @@ def test_a_host_finds_its_row_again_with_every_beat(store):
     assert store.find("one").beat > first.beat
 
 
+def test_a_host_is_told_with_every_beat_what_its_row_says_that_it_has_acknowledged(store, database):
+    join(store, ONE)
+    store.acknowledge(ONE, 7)
+
+    assert store.present(ONE, "live", SECOND) == 7
+    assert store.present(ONE._replace(incarnation=12), "joining", SECOND, replaces=11) == 0
+    with database.write() as session:
+        session.execute(text("DELETE FROM hosts"))
+    assert store.present(ONE, "live", SECOND) == 0
+
+
 def test_a_row_of_another_incarnation_is_taken_over_only_where_it_was_found(store, database):
     join(store, ONE)
     store.acknowledge(ONE, 7)

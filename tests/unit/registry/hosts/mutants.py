@@ -162,10 +162,10 @@ class LeavesBeforeItEnds(Renewer):
 class StaysAfterItIsReplaced(Renewer):
     """Goes on to renew where another machine has taken its row."""
 
-    def _present(self, state: HostState) -> None:
+    def _present(self, state: HostState) -> int:
         found = self._store.find(self._me.host)
         replaces = None if found is None else found.incarnation
-        self._store.present(self._me, state, self._published, replaces=replaces)
+        return self._store.present(self._me, state, self._published, replaces=replaces)
 
 
 class AcknowledgesForAnotherMachine(Renewer):
@@ -281,10 +281,11 @@ class CountsBeatsAnew(SimulatedDatabase):
 
     def present(
         self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
-    ) -> None:
+    ) -> int:
         before = self.hosts[me.host].beat if me.host in self.hosts else 0
-        super().present(me, state, lease, replaces=replaces)
+        acknowledged = super().present(me, state, lease, replaces=replaces)
         self.hosts[me.host].beat = before + 1
+        return acknowledged
 
 
 class LeavesForAnotherMachine(SimulatedDatabase):

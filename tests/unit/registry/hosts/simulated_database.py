@@ -61,7 +61,7 @@ class SimulatedDatabase:
 
     def present(
         self, me: Presence, state: HostState, lease: int, *, replaces: int | None = None
-    ) -> None:
+    ) -> int:
         row = self.hosts.setdefault(me.host, HostRow(me.incarnation, state, lease, 0))
         if row.incarnation not in (me.incarnation, replaces):
             raise HostReplaced(me.host)
@@ -69,6 +69,7 @@ class SimulatedDatabase:
             row.incarnation, row.acknowledged = me.incarnation, 0
         row.state, row.lease, row.beat = state, lease, next(self.beats)
         row.expires = self.clock() + lease
+        return row.acknowledged
 
     def read(self, me: Presence, known: Event | None) -> Seen:
         asked = [

@@ -1,4 +1,4 @@
-"""A host that stood still for so long that its row was deleted."""
+"""A host whose row was deleted: it stood still for long, or somebody had it forgotten."""
 
 import pytest
 
@@ -84,3 +84,12 @@ def test_a_change_waits_for_it_again(world):
     assert other.processes
     Hosts.beat(lost)
     finish(world)
+
+
+def test_a_host_that_goes_on_although_it_was_forgotten_is_not_waited_for_again(world):
+    """Otherwise each repeat of an earlier change would wait for its lease."""
+    world.database.forget("a")
+
+    Hosts.beat(world.machines[0])
+
+    assert world.database.unacknowledged(1) == []
