@@ -19,6 +19,7 @@ from api.routing import VerbConverter
 from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema
 from api.schemas.versions import EVALUATION, MetadataSchema
+from api.unconfirmed import HOSTS_HEADER
 from registry.names import ALIAS, MODEL_NAME
 from registry.plots.content import PLOTS
 from registry.reading.profiles import openapi_schemas
@@ -118,6 +119,7 @@ class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
         _require_reason_for_force(described)
         _describe_access(self._app, described)
         _describe_bodies(described)
+        _describe_changes(described)
         _describe_protocols_errors(described)
         return described
 
@@ -266,6 +268,23 @@ def _describe_bodies(described: dict[str, Any]) -> None:
                 operation["requestBody"]["description"] = _CODINGS
                 for status, answer in answers.items():
                     operation["responses"].setdefault(status, {**answer, "content": problem})
+
+
+def _describe_changes(described: dict[str, Any]) -> None:
+    """The header of answers to changes that wait for other hosts."""
+    header = {
+        "schema": {"type": "string"},
+        "description": "Hosts that may still answer by what held before, since they go on without "
+        "the database (HOTSWAP_WITHOUT_LEASE); separated by commas.",
+    }
+    for path in described["paths"].values():
+        for method, operation in path.items():
+            scope = operation.get("x-scope", "") if isinstance(operation, dict) else ""
+            if method == "get" or not {"promote", "admin"}.intersection(scope.split(" or ")):
+                continue
+            for status, answer in operation["responses"].items():
+                if status.startswith("2"):
+                    answer.setdefault("headers", {})[HOSTS_HEADER] = header
 
 
 def _path(rule: str) -> str:

@@ -1,7 +1,8 @@
 """Hosts that go on without a lease, where HOTSWAP_WITHOUT_LEASE is ``serve``.
 
 Such a host says in a header for how long it has not known whether what it answers by is live. And
-the answer to a change names the hosts that may still answer by what held before.
+the answer to a change names the hosts that may still answer by what held before, in a header and,
+where it is a JSON object, in a field.
 """
 
 import json
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 HEADER = "X-Hotswap-Unconfirmed"
 """Seconds since the lease of the host has ended."""
+HOSTS_HEADER = "X-Hotswap-Unconfirmed-Hosts"
+"""Their names."""
 _KEY = "unconfirmed_hosts"
 
 
@@ -33,16 +36,16 @@ def note_unconfirmed(hosts: tuple[str, ...]) -> None:
 
 
 def name_unconfirmed(app: Flask, lease: Lease) -> None:
-    """Add the header, and the noted hosts where they are JSON objects, to the answers of ``app``,
-    whose host has ``lease``."""
+    """Add what this module's docstring says to the answers of ``app``, whose host has ``lease``."""
 
     @app.after_request
     def add(response: Response) -> Response:
         if lease.is_over():
             response.headers[HEADER] = seconds_of(lease)
-        hosts = g.get(_KEY)
-        if hosts and response.is_json:
-            said: Any = response.get_json()
-            if isinstance(said, dict):
-                response.set_data(json.dumps({**said, _KEY: sorted(hosts)}).encode() + b"\n")
+        if hosts := sorted(g.get(_KEY, ())):
+            response.headers[HOSTS_HEADER] = ", ".join(hosts)
+            if response.is_json:
+                said: Any = response.get_json()
+                if isinstance(said, dict):
+                    response.set_data(json.dumps({**said, _KEY: hosts}).encode() + b"\n")
         return response

@@ -115,6 +115,23 @@ def test_the_document_describes_required_scopes(document):
     }
 
 
+def test_answers_to_changes_are_described_with_the_hosts_that_may_not_know_them(document):
+    described = {
+        (method, path)
+        for method, path, operation in operations(document)
+        for answer in operation["responses"].values()
+        if "X-Hotswap-Unconfirmed-Hosts" in answer.get("headers", {})
+    }
+
+    assert {
+        ("POST", "/models/{name}/{version}/promote"),
+        ("DELETE", "/models/{name}/aliases/{alias}"),
+        ("DELETE", "/tokens/{token_id}"),
+    } <= described
+    assert ("GET", "/tokens") not in described
+    assert ("POST", "/models/{name}/predict") not in described
+
+
 def test_every_operation_has_a_summary_its_parameters_and_an_answer(document):
     for method, path, operation in operations(document):
         assert operation["summary"], (method, path)

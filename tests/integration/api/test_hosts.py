@@ -153,11 +153,15 @@ def test_a_host_may_serve_on_and_says_so(make_host, artifacts, wire):
     answer = one.admin.promote(name, 2)
 
     assert (answer.status_code, answer.json["unconfirmed_hosts"]) == (200, ["two"])
+    archived = one.admin.delete(f"/models/{name}/1")
+    assert archived.status_code == 204
+    for changed in (answer, archived):
+        assert changed.headers["X-Hotswap-Unconfirmed-Hosts"] == "two"
     served = two.admin.post(f"/models/{name}/predict", json=ROWS)
     assert (served.status_code, served.headers["X-Model-Version"]) == (200, "1")
     assert int(served.headers["X-Hotswap-Unconfirmed"]) >= 0
     fresh = one.admin.post(f"/models/{name}/predict", json=ROWS)
-    assert "X-Hotswap-Unconfirmed" not in fresh.headers
+    assert not {"X-Hotswap-Unconfirmed", "X-Hotswap-Unconfirmed-Hosts"}.intersection(fresh.headers)
     wire.mend()
     wait_for(lambda: version_of(two, name) == (200, "2"))
 
