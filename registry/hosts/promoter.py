@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
-from registry.errors import DatabaseUnavailable, Unavailable, VersionNotLoadable
+from registry.errors import DatabaseUnavailable, VersionNotLoadable
 from registry.hosts.protocol import WAIT, Clock, Page, Steps
 from registry.hosts.store import HostAnswer, HostStanding, HostStore
 
@@ -95,27 +96,28 @@ class Promoter:
         hosts that have not acknowledged it, whose leases are over.
 
         Raises DatabaseUnavailable where the database cannot be read for ``patience``: the change is
-        committed, but must not be answered.
+        committed, but must not be answered. No other error is raised, whatever the store raises:
+        others say that nothing was changed.
         """
         began = self._clock()
         seq: int | None = None
         rows: list[HostStanding] | None = None
         woken = False
         while True:
-            try:
-                if not woken:
-                    yield "notify"
+            if not woken:
+                yield "notify"
+                with suppress(Exception):  # the hosts find the change at their next beats
                     self._store.notify()
                     woken = True
+            try:
                 if seq is None:
                     yield "head"
                     seq = self._store.head()
                 yield "unacknowledged"
                 rows = [row for row in self._store.unacknowledged(seq) if not self._speaks_for(row)]
                 self._silences.note(rows)
-            except Unavailable as error:
+            except Exception as error:
                 if rows is None and self._clock() - began >= patience:
-                    # Others say that nothing was changed.
                     raise DatabaseUnavailable from error
             if rows is not None and all(self._need_not_wait(row, began) for row in rows):
                 return tuple(sorted(row.host for row in rows))
