@@ -9,7 +9,7 @@ packets that the server never gets.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -160,22 +160,24 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
         connection.server, connection.patience = server, statement_timeout + _GRACE_SECONDS
         return connection
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: WatchedConnection, _: object) -> None:
-        # By default PostgreSQL waits without a limit.
-        connection.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
-        connection.execute(f"SET statement_timeout = {round(statement_timeout * 1000)}")
-        connection.commit()
+    # By default PostgreSQL waits without a limit. In each transaction anew: a pooler may give the
+    # next one of this connection to another of the server's, and this one to somebody else.
+    usual = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    reading = _set_local(usual)
+    # No longer than others wait for its locks: they then get them in time.
+    writing = _set_local({**usual, "idle_in_transaction_session_timeout": lock_timeout})
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITING, False):
-            # No longer than others wait for its locks: they then get them in time.
-            connection.exec_driver_sql(
-                f"SET LOCAL idle_in_transaction_session_timeout = {round(lock_timeout * 1000)}"
-            )
+        is_writing = connection.get_execution_options().get(WRITING, False)
+        connection.exec_driver_sql(writing if is_writing else reading)
 
     return engine
+
+
+def _set_local(seconds: Mapping[str, float]) -> str:
+    """One message to the server, which takes no snapshot for it."""
+    return "; ".join(f"SET LOCAL {name} = {round(limit * 1000)}" for name, limit in seconds.items())
 
 
 @contextmanager

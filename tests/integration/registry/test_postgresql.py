@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from registry.errors import DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable
 from registry.operations.open_alert import open_alert
@@ -210,3 +210,23 @@ def test_others_hardly_wait_while_a_migration_waits_for_a_long_reader(url):
     long_reader.dispose()
     assert waited
     assert slowest < 2.5
+
+
+def test_limits_end_with_each_transaction(url):
+    """A pooler gives one connection of the server to several processes, which have other limits."""
+    database = Database(url, busy_timeout=0.3, statement_timeout=0.7)
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+
+    def settings(session):
+        return [session.scalar(select(func.current_setting(name))) for name in names]
+
+    for _ in range(10):  # drivers prepare what they send often
+        with database.write() as session:
+            assert settings(session) == ["300ms", "700ms", "300ms"]
+        with database.read() as session:
+            assert settings(session) == ["300ms", "700ms", "0"]
+    connection = database.engine.raw_connection()
+    shown = [connection.driver_connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
+    assert shown == ["0", "0", "0"]
+    connection.close()
+    database.dispose()
