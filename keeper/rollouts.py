@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from sqlalchemy.orm import Session
+
 from registry.errors import (
     ChampionMoved,
     RegistryError,
@@ -25,7 +27,7 @@ from registry.errors import (
     Unavailable,
 )
 from registry.operations.evaluate_requirements import evaluate_requirements
-from registry.operations.hold_lease import hold_lease
+from registry.operations.hold_lease import database_time, hold_lease
 from registry.operations.move_rollout import KEEPER, RolloutMove, move_rollout
 from registry.operations.preparing import Prepare
 from registry.operations.promote import EvaluateGates
@@ -110,6 +112,7 @@ class RolloutWatcher:
         read_counts: ReadCounts,
         *,
         clock: Callable[[], datetime] = utc_now,
+        database_clock: Callable[[Session], datetime] = database_time,
         begin: Callable[[Callable[[], object]], "Future[object]"] = in_thread,
     ) -> None:
         self._database = database
@@ -117,6 +120,7 @@ class RolloutWatcher:
         self._evaluate_gates = evaluate_gates
         self._read_counts = read_counts
         self._clock = clock
+        self._database_clock = database_clock
         self._begin = begin
         self._watched: dict[int, _Watched] = {}
         self._evaluate_after: dict[int, datetime] = {}
@@ -141,7 +145,7 @@ class RolloutWatcher:
             self._watched.clear()
             return
         counts = before or self._read_counts()
-        if not self._decides(now):
+        if not self._decides():
             self._watched.clear()
             self._tell(rows, counts, now)
             return
@@ -149,8 +153,10 @@ class RolloutWatcher:
         self._watched = {number: one for number, one in self._watched.items() if number in active}
         _for_each(rows, lambda row: self._look_at(self._at_revision(row, now), counts, now))
 
-    def _decides(self, now: datetime) -> bool:
-        return self._database.is_sqlite or hold_lease(self._database, LEASE, self._holder, now)
+    def _decides(self) -> bool:
+        return self._database.is_sqlite or hold_lease(
+            self._database, LEASE, self._holder, self._database_clock
+        )
 
     def _tell(self, rows: Sequence[RolloutRow], counts: HostCounts, now: datetime) -> None:
         """Store this host's counts for the keeper that decides, every five seconds."""

@@ -71,7 +71,12 @@ class Host:
 
     def new_keeper(self):
         return RolloutWatcher(
-            self.database, Preparer(), no_gates, self.counts, clock=lambda: self.now
+            self.database,
+            Preparer(),
+            no_gates,
+            self.counts,
+            clock=lambda: self.now,
+            database_clock=lambda _: self.now,
         )
 
     def start(self):

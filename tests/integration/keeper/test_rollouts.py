@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from keeper.rollouts import RolloutWatcher
 from registry.errors import DatabaseBusy, PlanMalformed, ScoringBusy, VersionNotLoadable
@@ -23,7 +23,7 @@ from registry.rollouts.plan import parse_plan
 from registry.storage.alert_tables import AlertRow
 from registry.storage.database import Database
 from registry.storage.history import verify
-from registry.storage.rollout_tables import RolloutCountsRow, RolloutRow
+from registry.storage.rollout_tables import LeaseRow, RolloutCountsRow, RolloutRow
 from registry.storage.tables import AliasRow, EventRow, utc_now
 from registry.watching.rollouts import find_rollout, observed_of, rollout_view
 from tests.factories import add_versions
@@ -118,13 +118,14 @@ class House:
             self.database, Preparer(), "house", str(CANARY), request, evaluate_gates=passing
         )
 
-    def watcher(self, server=None, database=None, begin=at_once):
+    def watcher(self, server=None, database=None, begin=at_once, clock=None):
         return RolloutWatcher(
             database or self.database,
             self.prepare,
             self.evaluate,
             (server or self.servers[0]).read,
-            clock=self.clock,
+            clock=clock or self.clock,
+            database_clock=lambda _: self.clock(),
             begin=begin,
         )
 
@@ -391,16 +392,41 @@ def test_another_keeper_decides_when_the_lease_has_expired(shared):
 
 
 def test_a_lease_has_one_holder_until_it_expires(shared):
-    now = utc_now()
-    database = shared.database
+    began = utc_now()
 
-    assert hold_lease(database, "x", "one", now)
-    assert not hold_lease(database, "x", "other", now + 14 * SECOND)
-    assert hold_lease(database, "x", "one", now + 14 * SECOND)
-    assert not hold_lease(database, "x", "other", now + 28 * SECOND)
-    assert hold_lease(database, "x", "other", now + 14 * SECOND + HELD)
-    assert not hold_lease(database, "x", "one", now + 15 * SECOND + HELD)
-    assert hold_lease(database, "y", "one", now)
+    def holds(holder, after, name="x"):
+        return hold_lease(shared.database, name, holder, lambda _: began + after)
+
+    assert holds("one", 0 * SECOND)
+    assert not holds("other", 14 * SECOND)
+    assert holds("one", 14 * SECOND)
+    assert not holds("other", 28 * SECOND)
+    assert holds("other", 14 * SECOND + HELD)
+    assert not holds("one", 15 * SECOND + HELD)
+    assert holds("one", 0 * SECOND, name="y")
+
+
+def test_a_lease_lasts_by_the_clock_of_the_database(shared):
+    assert hold_lease(shared.database, "x", "one")
+    assert not hold_lease(shared.database, "x", "other")
+
+    with shared.database.write() as session:
+        session.execute(text("UPDATE leases SET expires = expires - interval '15 seconds'"))
+
+    assert hold_lease(shared.database, "x", "other")
+    with shared.database.read() as session:
+        left = session.scalar(text("SELECT expires - clock_timestamp() FROM leases"))
+    assert HELD - 10 * SECOND < left < HELD
+
+
+def test_a_keeper_whose_clock_is_wrong_takes_no_lease_from_another(shared):
+    shared.start()
+    right, wrong = shared.watcher(), shared.watcher(clock=lambda: shared.clock() + HELD)
+    right.look()
+    wrong.look()
+
+    with shared.database.read() as session:
+        assert session.scalars(select(LeaseRow.epoch)).one() == 1
 
 
 def test_a_move_that_is_refused_waits_for_a_person(house):
