@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.errors import TokenRefused
+from registry.operations.revoke_token import mark_revoked
 from registry.storage.database import Database
 from registry.storage.durable import make_directory, write_whole
 from registry.storage.history import lock_head, record
@@ -31,16 +32,13 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
         # Several workers start at once: they take turns here, also on PostgreSQL.
         lock_head(session)
         rows = session.scalars(select(TokenRow)).all()
-        if configured:
-            return _ensure_configured(session, rows, file, configured)
-        if any("admin" in row.scopes for row in rows):
-            return None
-        left = file.read_text(errors="replace").strip() if file.exists() else ""
-        value = left if looks_whole(left) else new_token()
-        make_directory(file.parent)
-        write_whole(file, f"{value}\n".encode())
-        _add(session, _GENERATED, value)
-        return value
+        if not configured:
+            return _ensure_generated(session, rows, file)
+        revoked = _revoke_earlier(session, rows, configured)
+        made = _ensure_configured(session, rows, file, configured)
+    if revoked:
+        database.confirmed()  # an operator who sees the service start takes it for revoked
+    return made
 
 
 def first_token_in_use(database: Database) -> int | None:
@@ -63,15 +61,31 @@ def admin_token_in(database: Database, file: Path) -> str | None:
     return digest if valid else None
 
 
+def _ensure_generated(session: Session, rows: Sequence[TokenRow], file: Path) -> str | None:
+    if any("admin" in row.scopes for row in rows):
+        return None
+    left = file.read_text(errors="replace").strip() if file.exists() else ""
+    value = left if looks_whole(left) else new_token()
+    make_directory(file.parent)
+    write_whole(file, f"{value}\n".encode())
+    _add(session, _GENERATED, value)
+    return value
+
+
+def _revoke_earlier(session: Session, rows: Sequence[TokenRow], value: str) -> bool:
+    """Revoke the tokens with another configured value than ``value``; whether there were any."""
+    digest, revoked = token_digest(value), False
+    for row in rows:
+        if row.name == _CONFIGURED and row.digest != digest and row.revoked_at is None:
+            mark_revoked(session, row, _ACTOR)
+            revoked = True
+    return revoked
+
+
 def _ensure_configured(
     session: Session, rows: Sequence[TokenRow], file: Path, value: str
 ) -> str | None:
     digest = token_digest(value)
-    for row in rows:
-        if row.name == _CONFIGURED and row.digest != digest and row.revoked_at is None:
-            row.revoked_at = utc_now()
-            details = {"token_id": row.id, "name": row.name}
-            record(session, "token_revoked", actor=_ACTOR, details=details)
     _remove_configured(file, rows, digest)
     known = next((row for row in rows if row.digest == digest), None)
     if known is not None and is_live(known, utc_now()) and "admin" in known.scopes:

@@ -255,6 +255,19 @@ def test_a_new_configured_value_revokes_the_old_one(database, file):
     assert who(database, "new").has_scope("admin")
 
 
+def test_the_revocation_of_an_old_configured_value_holds_on_other_hosts_when_the_service_starts(
+    database, file
+):
+    waited = []
+    database.confirmed = lambda: waited.append("confirmed")
+    ensure_admin(database, file, "old")
+    ensure_admin(database, file, "old")
+    assert waited == []
+
+    ensure_admin(database, file, "new")
+    assert waited == ["confirmed"]
+
+
 def test_the_value_of_an_ordinary_token_is_refused_as_configured_value(database, file):
     add_token(database, "hsw_x", scopes=["predict"])
 
