@@ -127,7 +127,8 @@ def sweep(folder: Path, *, dry_run: bool = False) -> Leftovers:
     """
     count = size = 0
     for path in folder.glob("*"):
-        with suppress(FileNotFoundError), storage_errors(), path.open("rb") as file:
+        # Not only for reading: NFS gives an exclusive lock on files that are open for writing.
+        with suppress(FileNotFoundError), storage_errors(), path.open("r+b") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -130,6 +130,32 @@ def test_the_sweep_removes_only_files_without_a_living_writer(store):
     assert store.sweep().count == 0
 
 
+SWEEPING = """
+import os, sys
+from pathlib import Path
+from registry.blobs.incoming import sweep
+
+def note(event, arguments):
+    if event == "open" and "left by a crash" in str(arguments[0]):
+        print(arguments[2] & os.O_ACCMODE)
+
+sys.addaudithook(note)
+sweep(Path(sys.argv[1]))
+"""
+
+
+def test_the_sweep_opens_files_so_that_nfs_locks_them(tmp_path):
+    """It gives an exclusive lock only on a file that is open for writing."""
+    (tmp_path / "left by a crash").touch()
+
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEPING, str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+    )
+
+    assert int(done.stdout) == os.O_RDWR
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_upload_of_a_killed_process_is_removed_by_the_sweep(store):
     code = (
         "import os, signal, sys; from pathlib import Path;"
