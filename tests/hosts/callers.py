@@ -20,7 +20,7 @@ _PER_CONNECTION = 25
 _AGAIN_SECONDS = 0.1
 """The pause after a connection that was refused or broke."""
 _LATEST = 3
-"""Permissions that are used in turn."""
+"""Permissions that a witness uses."""
 _numbers = count(1)
 
 
@@ -102,19 +102,27 @@ class Predictor(Caller):
 
 
 class Witness(Caller):
-    """Uses the latest of ``permissions``, also those that have ended."""
+    """Uses the last ``latest`` of ``permissions`` in turn, also those that have ended."""
 
-    def __init__(self, host: Host, patience: float, permissions: Sequence[Permission]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        patience: float,
+        permissions: Sequence[Permission],
+        *,
+        latest: int = _LATEST,
+    ) -> None:
         super().__init__(host, patience)
         self.uses: list[Use] = []
         self._permissions = permissions
+        self._latest = latest
 
     def ask(self, connection: http.client.HTTPConnection, _number: int) -> bool:
-        latest = list(self._permissions)[-_LATEST:]
+        latest = list(self._permissions)[-self._latest :]
         if not latest:
             return True
         permission = random.choice(latest)
         start = time.monotonic()
         status, _, _ = self.request(connection, permission.path, permission.token)
-        self.uses.append(Use(self.host.number, permission, start, status))
+        self.uses.append(Use(self.host.number, permission, start, time.monotonic(), status))
         return status != 0

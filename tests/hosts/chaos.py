@@ -22,7 +22,7 @@ from tests.hosts.callers import Caller, Predictor, Witness
 from tests.hosts.disturbances import LASTS, Disturber
 from tests.hosts.hosts import SERVE, Cluster, cluster, control
 from tests.hosts.links import are_possible
-from tests.hosts.operators import Archiver, Operator, Promoter, Revoker
+from tests.hosts.operators import Archiver, Deleter, Operator, Promoter, Revoker
 from tests.hosts.record import Record, Verdict, judge, report
 from tests.memory import in_memory
 
@@ -30,6 +30,8 @@ MODELS = ("alpha", "beta")
 """Each with an operator of its own, so that two hosts move aliases at the same time."""
 SHELF = "shelf"
 """The model whose versions are archived."""
+DESK = "desk"
+"""The model whose alias is deleted."""
 VERSIONS = 4
 PREDICTORS = 2
 """Clients for each host and model."""
@@ -94,8 +96,9 @@ def chaos(
             versions=sorted(answers[SHELF]),
             pause_seconds=seconds / archived / 2,
         )
-        operators: list[Operator] = [*promoters, revoker, archiver]
-        callers = _callers(running, max(1.0, lease / 3), revoker, archiver)
+        deleter = Deleter(running, DESK, seed + 12, patience, number=min(answers[DESK]))
+        operators: list[Operator] = [*promoters, revoker, archiver, deleter]
+        callers = _callers(running, max(1.0, lease / 3), revoker, archiver, deleter)
         disturbers = [
             Disturber(running, host, seed + 20 + host.number, lease, lasts=lasts, only=only)
             for host in running.hosts
@@ -131,7 +134,7 @@ def chaos(
 def _upload_all(running: Cluster, archived: int) -> dict[str, dict[int, object]]:
     """The prediction of each version of each model. The hosts take the uploads in turn."""
     answers: dict[str, dict[int, object]] = {}
-    wanted = {**dict.fromkeys(MODELS, VERSIONS), SHELF: archived}
+    wanted = {**dict.fromkeys(MODELS, VERSIONS), SHELF: archived, DESK: 1}
     for model, count in wanted.items():
         targets = [Target(host.url, running.token, model) for host in running.hosts]
 
@@ -145,13 +148,15 @@ def _upload_all(running: Cluster, archived: int) -> dict[str, dict[int, object]]
 
 
 def _callers(
-    running: Cluster, patience: float, revoker: Revoker, archiver: Archiver
+    running: Cluster, patience: float, revoker: Revoker, archiver: Archiver, deleter: Deleter
 ) -> list[Caller]:
     callers: list[Caller] = []
     for host in running.hosts:
         for model in MODELS:
             callers += [Predictor(host, patience, model, running.token) for _ in range(PREDICTORS)]
         callers += [Witness(host, patience, one.permissions) for one in (revoker, archiver)]
+        # One alias: every permission is of the same request.
+        callers.append(Witness(host, patience, deleter.permissions, latest=1))
     return callers
 
 

@@ -1,4 +1,5 @@
-"""Operators that move aliases, revoke tokens and archive versions, by way of any host."""
+"""Operators that move and delete aliases, revoke tokens and archive versions, by way of any
+host."""
 
 import http.client
 import json
@@ -21,7 +22,9 @@ AGAIN_SECONDS = 0.1
 _REPEATED = {0, 409, 422, 503}
 """Statuses after which the same request is sent again: no answer, a host that could not load the
 version, and a host that cannot reach the database."""
-_DONE = {200, 201, 204}
+DELETED = "candidate"
+"""The alias that is deleted."""
+_DONE = frozenset({200, 201, 204})
 
 
 class OperatorFailed(Exception):
@@ -70,18 +73,24 @@ class Operator(threading.Thread, ABC):
         """Post without a body."""
         return self.call("POST", path)
 
-    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Send a request until it is answered. Raises OperatorFailed."""
+    def call(
+        self, method: str, path: str, body: object = None, done: frozenset[int] = _DONE
+    ) -> dict[str, Any]:
+        """Send a request until it is answered with one of the statuses ``done``.
+
+        Raises OperatorFailed.
+        """
         sent = None if body is None else json.dumps(body).encode()
         key = uuid.uuid4().hex
         for attempt in range(1, ATTEMPTS + 1):
             host = self._random.choice(self._cluster.hosts)
             status, said = self._send(host, method, path, sent, key)
-            if status in _DONE:
+            if status in done:
                 self.attempts, self.host = attempt, host.number
                 answer: dict[str, Any] = json.loads(said or b"{}")
                 return answer
-            kind = json.loads(said)["type"] if status else "no answer"
+            told = json.loads(said) if status else {"type": "no answer"}
+            kind = told.get("type") or told["error_code"]
             self.refusals[f"{status} {kind}"] += 1
             if status not in _REPEATED:
                 break
@@ -193,3 +202,38 @@ class Archiver(Operator):
             yield
             self.call("DELETE", path)
             permission.ended = time.monotonic()
+
+
+class Deleter(Operator):
+    """Points an alias of ``model`` at the version ``number`` and deletes it, in turn.
+
+    A deletion has no key: one that is repeated may find that there is no such alias.
+    """
+
+    def __init__(
+        self, cluster: Cluster, model: str, seed: int, patience: float, *, number: int
+    ) -> None:
+        super().__init__(cluster, model, seed, patience)
+        self.permissions: list[Permission] = []
+        self._number = number
+
+    def pause(self) -> float:
+        return self._random.uniform(0.2, 1.0)
+
+    def work(self) -> Iterator[None]:
+        mlflow = {"name": self.model, "alias": DELETED}
+        while True:
+            if self.permissions:
+                self.permissions[-1].again = time.monotonic()
+            self.call("POST", f"/models/{self.model}/{self._number}/promote", {"alias": DELETED})
+            path = f"/models/{self.model}/{DELETED}/predict"
+            permission = Permission(path, self._cluster.token)
+            self.permissions.append(permission)
+            yield
+            if self._random.random() < 0.5:
+                self.call("DELETE", "/api/2.0/mlflow/registered-models/alias", mlflow)
+            else:
+                path = f"/models/{self.model}/aliases/{DELETED}"
+                self.call("DELETE", path, done=_DONE | {404})
+            permission.ended = time.monotonic()
+            yield

@@ -45,11 +45,13 @@ class AnsweredMove:
 @dataclass(slots=True)
 class Permission:
     """A request that is allowed until something ends it: by a token that is revoked, of a version
-    that is archived. ``ended``: when the request that ended it was answered."""
+    that is archived, or by an alias that is deleted. ``ended``: when the request that ended it was
+    answered; ``again``: when one was sent that allows it again."""
 
     path: str
     token: str
     ended: float = math.inf
+    again: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class Use:
     host: int
     permission: Permission
     start: float
+    end: float
     status: int
 
     @property
     def is_late(self) -> bool:
         """Whether it was answered although it began after the permission had ended."""
-        return self.status == 200 and self.start > self.permission.ended
+        over = self.start > self.permission.ended and self.end < self.permission.again
+        return self.status == 200 and over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class Verdict:
     stale: Sequence[tuple[int, Reply]]
     backwards: Sequence[tuple[int, Reply]]
     late: Sequence[Use]
-    """By tokens that were revoked, or of versions that were archived."""
+    """By tokens that were revoked, of versions that were archived, or by aliases that were
+    deleted."""
     uses: int
     ended: int
     """Permissions that were ended."""
@@ -188,7 +193,7 @@ def report(verdict: Verdict) -> str:
         f"torn             {len(verdict.torn)}",
         f"backwards        {len(verdict.backwards)}",
         f"after an end     {len(verdict.late)} of {verdict.uses} requests, by {verdict.ended}"
-        " revoked tokens and archived versions",
+        " revoked tokens, archived versions and deleted aliases",
         f"outages          {sum(verdict.outages.values())}: {outages or 'none'}",
         f"promotions       {verdict.moves}",
     ]

@@ -83,14 +83,23 @@ def test_a_host_may_fail_for_a_lease_after_an_outage() -> None:
 
 def test_a_request_by_a_permission_that_had_ended_is_late() -> None:
     permission = Permission("/models/iris/1/predict", "token", ended=5.0)
-    late = Use(1, permission, 5.1, 200)
-    timely = (Use(1, permission, 4.9, 200), Use(2, permission, 5.1, 401))
+    late = Use(1, permission, 5.1, 5.2, 200)
+    timely = (Use(1, permission, 4.9, 5.2, 200), Use(2, permission, 5.1, 5.2, 401))
 
     verdict = judged(uses=(*timely, late))
 
     assert verdict.late == [late]
     assert (verdict.uses, verdict.ended, verdict.clean) == (3, 1, False)
-    assert judged(uses=(Use(1, Permission("", ""), math.inf, 200),)).clean
+    assert judged(uses=(Use(1, Permission("", ""), math.inf, math.inf, 200),)).clean
+
+
+def test_a_request_by_an_alias_that_was_deleted_is_late_until_the_alias_is_made_again() -> None:
+    permission = Permission("/models/iris/candidate/predict", "token", ended=5.0, again=6.0)
+    late = Use(1, permission, 5.1, 5.9, 200)
+
+    verdict = judged(uses=(late, Use(1, permission, 5.1, 6.1, 200), Use(1, permission, 7, 8, 200)))
+
+    assert verdict.late == [late]
 
 
 def test_promotions_are_timed_apart_where_another_host_was_lost() -> None:
