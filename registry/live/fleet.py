@@ -36,6 +36,8 @@ REPLACEMENT_SECONDS = 15.0
 LEAVE_TIMEOUT_SECONDS = 5.0
 _BACKLOG = 64
 _MAX_MESSAGE = 65536
+_REQUEST_SECONDS = 1.0
+"""How long a request that is going to be refused may take to arrive."""
 _LEFT = b'{"fault": null, "left": true}\n'
 """The reply of a worker that stops before it has loaded the version."""
 
@@ -253,8 +255,7 @@ class Fleet:
                 except RuntimeError as error:
                     logger.warning("a version cannot be prepared: %s", error)
                     self._connections.discard(connection)
-                    with connection, suppress(OSError):
-                        _answer(connection, "A worker can start no thread at present.")
+                    _refuse(connection)
 
     def _reply(self, connection: socket.socket, prepare: Prepare) -> None:
         try:
@@ -281,6 +282,15 @@ def _reply(connection: socket.socket, prepare: Prepare) -> None:
             fault = f"{type(error).__name__}"
         _answer(connection, fault)
         connection.recv(1)  # until the requesting worker closes the connection, or has died
+
+
+def _refuse(connection: socket.socket) -> None:
+    """Answer that no thread can be started, once the request has arrived: a connection that is
+    closed before would seem to be one of a worker that has died."""
+    with connection, suppress(OSError):
+        connection.settimeout(_REQUEST_SECONDS)
+        connection.makefile("rb").readline(_MAX_MESSAGE)
+        _answer(connection, "A worker can start no thread at present.")
 
 
 def _answer(connection: socket.socket, fault: str | None) -> None:
