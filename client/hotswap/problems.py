@@ -335,6 +335,10 @@ class BucketUnavailable(StorageUnavailable):
     """The bucket of the artifacts cannot be read or written."""
 
 
+class BucketMissing(BucketUnavailable):
+    """The bucket of the artifacts does not exist."""
+
+
 class UploadExpired(Unavailable):
     """The upload took so long that its bytes may have been removed; nothing was registered."""
 
