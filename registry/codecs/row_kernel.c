@@ -49,7 +49,7 @@ static bool get_body(Columns *self, PyObject *bytes, PyObject *cells, Body *body
         return false;
     const unsigned char *start = (const unsigned char *)PyBytes_AsString(bytes);
     const size_t size = (size_t)PyBytes_Size(bytes);
-    if (view->shape[0] != self->table.width || size > LARGEST_BODY) {
+    if (view->shape[0] != self->table.width || view->shape[1] < 1 || size > LARGEST_BODY) {
         PyBuffer_Release(view);
         PyErr_SetString(PyExc_ValueError, "other columns, or too large a body");
         return false;

@@ -47,22 +47,25 @@ static inline void find_upper_levels(const Trees *self, const Tree *tree, UpperL
     memcpy(upper->ends, places + UPPER_ENDS - 1, sizeof upper->ends);
 }
 
-/* Makes `upper` of packed trees, unless the processor has no AVX2. Returns false if there is no
- * memory. */
+/* Makes `upper` of packed trees, unless the processor has no AVX2, or the trees are so small that it
+ * would be larger than they are. Returns false if there is no memory. */
 static inline bool make_upper_levels(Trees *self)
 {
 #if HAS_VECTORS
-    if (!__builtin_cpu_supports("avx2")) {
+    const size_t bytes = (size_t)self->tree_count * sizeof *self->upper;
+
+    if (!__builtin_cpu_supports("avx2") || bytes > self->node_bytes) {
         return true;
     }
-    const size_t bytes = (size_t)self->tree_count * sizeof *self->upper;
     self->upper = malloc(bytes);
     if (self->upper == NULL) {
         return false;
     }
+    Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
         find_upper_levels(self, self->trees + index, self->upper + index);
     }
+    Py_END_ALLOW_THREADS
     self->bytes += bytes;
 #endif
     return true;

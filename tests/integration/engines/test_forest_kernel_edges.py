@@ -263,6 +263,12 @@ def test_most_forests_take_eight_bytes_a_node() -> None:
     assert large.nbytes - small.nbytes >= 8 * 1001
 
 
+def test_very_small_trees_take_no_memory_for_their_upper_levels() -> None:
+    stumps = right_chains(1_000, 1, 3)
+    assert Forest(stumps).nbytes == Forest(stumps, vectors=False).nbytes
+    assert Forest(stumps).predict(np.eye(100, 3)).tolist() == (np.eye(100, 3)[:, 0] > 0).tolist()
+
+
 numbers = st.one_of(
     st.sampled_from(NEAR_EDGES),
     st.floats(allow_nan=False, allow_infinity=False, width=32),

@@ -185,7 +185,7 @@ def test_the_kernel_checks_what_it_is_given():
     ):
         with pytest.raises(ValueError, match=r"column|kind"):
             row_kernel.Columns(*given_)
-    for cells in (np.empty((2, 3)), np.empty(3), np.empty((1, 3), np.float32)):
+    for cells in (np.empty((2, 3)), np.empty((1, 0)), np.empty(3), np.empty((1, 3), np.float32)):
         with pytest.raises(ValueError, match=r"columns|array"):
             columns.read_json(b"{}", cells)
     with pytest.raises(ValueError, match="header"):
