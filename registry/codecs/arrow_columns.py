@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DAY = 86_400
 _COPIED_CELLS = 2**16
+"""The most numbers of a table that are copied to be converted at once; others are not copied."""
 _NO_DAY, _NO_TICK = -(2**31), -(2**63)
 """Take the place of null; as dates they are far before the year 1."""
 _Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]

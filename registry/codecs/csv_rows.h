@@ -46,6 +46,16 @@ static inline bool skip_quoted(Body *body, const unsigned char **to)
     return skip_byte(body, '"') && is_at_end_of_cell(body);
 }
 
+/* Skips the content of a cell, and sets `to` to its end. */
+static inline bool skip_content(Body *body, bool is_quoted, const unsigned char **to)
+{
+    if (is_quoted)
+        return skip_quoted(body, to);
+    skip_cell(body);
+    *to = body->at;
+    return true;
+}
+
 static inline bool read_boolean(const unsigned char *from, size_t size, double *into)
 {
     static const char *words[] = {"0", "1", "false", "true", "False", "True", "FALSE", "TRUE"};
@@ -83,13 +93,8 @@ static inline bool read_csv_cell(Body *body, const Column *column, double *into)
             return false;
         to = body->at;
     } else {
-        if (is_quoted) {
-            if (!skip_quoted(body, &to))
-                return false;
-        } else {
-            skip_cell(body);
-            to = body->at;
-        }
+        if (!skip_content(body, is_quoted, &to))
+            return false;
         if (from == to) {
             if (!keep_null(column, into))
                 return false;
@@ -111,13 +116,8 @@ static inline bool skip_other_cell(Body *body)
     const bool is_quoted = skip_byte(body, '"');
     const unsigned char *from = body->at, *to;
 
-    if (is_quoted) {
-        if (!skip_quoted(body, &to))
-            return false;
-    } else {
-        skip_cell(body);
-        to = body->at;
-    }
+    if (!skip_content(body, is_quoted, &to))
+        return false;
     return to - from <= LONGEST_CELL && is_at_end_of_cell(body) && are_utf8(from, to);
 }
 

@@ -134,8 +134,7 @@ class TensorReader:
             if isinstance(cells, np.ndarray):
                 with np.errstate(invalid="ignore"):  # a NaN that signals
                     array = cells.astype(np.float64)
-                if not np.isfinite(array).all() or column.type == "integer":
-                    faults += array_faults(array, column, place, array)
+                faults += array_faults(array, column, place, array)
             elif (converted := column_array(column, cells)) is not None:
                 array = converted
             else:
