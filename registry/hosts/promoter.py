@@ -1,12 +1,14 @@
 """What a process does before and after it commits a change, so that it holds on all hosts."""
 
+import logging
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 
 from registry.errors import DatabaseUnavailable, VersionNotLoadable
 from registry.hosts.protocol import WAIT, Clock, Page, Steps
 from registry.hosts.store import HostAnswer, HostStanding, HostStore
+
+logger = logging.getLogger(__name__)
 
 
 class Silences:
@@ -102,13 +104,15 @@ class Promoter:
         began = self._clock()
         seq: int | None = None
         rows: list[HostStanding] | None = None
-        woken = False
+        woken, failed = False, ""
         while True:
             if not woken:
                 yield "notify"
-                with suppress(Exception):  # the hosts find the change at their next beats
+                try:
                     self._store.notify()
                     woken = True
+                except Exception as error:  # noqa: BLE001 - the hosts find the change by themselves
+                    failed = _log(error, failed)
             try:
                 if seq is None:
                     yield "head"
@@ -117,6 +121,7 @@ class Promoter:
                 rows = [row for row in self._store.unacknowledged(seq) if not self._speaks_for(row)]
                 self._silences.note(rows)
             except Exception as error:
+                failed = _log(error, failed)
                 if rows is None and self._clock() - began >= patience:
                     raise DatabaseUnavailable from error
             if rows is not None and all(self._need_not_wait(row, began) for row in rows):
@@ -144,3 +149,12 @@ def faults_of(answers: Iterable[HostAnswer]) -> list[str]:
         for answer in answers
         if answer.ready is False
     ]
+
+
+def _log(error: Exception, before: str) -> str:
+    """Log an error that delays the answer to a change, unless it is of the same kind as the one
+    ``before``. Returns its kind."""
+    kind = type(error).__name__
+    if kind != before:
+        logger.warning("waiting for other hosts after a change goes on: %s: %s", kind, error)
+    return kind

@@ -79,9 +79,14 @@ def confirm(time, database):
 
 @pytest.mark.parametrize("fault", [StorageFull(), ValueError("a fault that nobody expected")])
 @pytest.mark.parametrize("call", ["notify", "head", "unacknowledged"])
-def test_a_fault_of_any_kind_delays_a_confirmation_and_does_not_end_it(time, confirm, fault, call):
+def test_a_fault_of_any_kind_delays_a_confirmation_and_does_not_end_it(
+    time, confirm, fault, call, caplog
+):
     assert confirm(until=100, **{call: fault}) == ("other",)
     assert LEASE <= time.now < LEASE + 10
+    logged = [record.getMessage() for record in caplog.records]
+    assert len(logged) == 1, "once, however often it is tried"
+    assert type(fault).__name__ in logged[0]
 
 
 def test_hosts_that_cannot_be_woken_are_waited_for(time, confirm):
