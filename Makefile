@@ -207,7 +207,7 @@ clean: ## Remove the environment, the caches and everything that the service wro
 
 # pip would also compile the tests of the libraries, a third of all byte code. The first start cannot compile
 # instead: confined processes may not write, so each upload would compile skl2onnx again.
-.venv/serve: requirements.txt pyproject.toml client/hotswap/_version.py $(wildcard registry/*/*.[ch] cli/*.[ch]) | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml client/hotswap/_version.py $(wildcard registry/*.h registry/*/*.[ch] cli/*.[ch]) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -qq -j 0 -x '/(pip|tests)/' .venv/lib

@@ -5,7 +5,7 @@
 #ifndef HOTSWAP_ROW_COLUMNS_H
 #define HOTSWAP_ROW_COLUMNS_H
 
-#include <Python.h> /* its settings are those of the module */
+#include "../kernel.h"
 
 #include "row_body.h"
 
@@ -22,16 +22,13 @@ typedef struct {
 static void free_columns(PyObject *object)
 {
     Columns *self = (Columns *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc free_memory = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     free(self->columns);
     free(self->names);
     free(self->places);
     free(self->bytes);
     Py_XDECREF(self->powers);
-    free_memory(object);
-    Py_DECREF(type); /* an object of a heap type holds its type */
+    free_object(object);
 }
 
 /* Copies the names, each a tuple of bytes and the index of its column, and finds places for them. */
@@ -115,8 +112,7 @@ static PyObject *new_columns(PyTypeObject *type, PyObject *arguments, PyObject *
         PyErr_SetString(PyExc_ValueError, "a kind and a flag for each column, and all powers");
         return NULL;
     }
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *object = allocate(type, 0); /* zeroed */
+    PyObject *object = allocate_object(type);
     if (object == NULL)
         return NULL;
     Columns *self = (Columns *)object;

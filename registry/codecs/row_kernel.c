@@ -10,10 +10,7 @@
  * only.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
+#include "../kernel.h"
 #include "csv_rows.h"
 #include "json_rows.h"
 #include "row_body.h"
@@ -28,24 +25,14 @@ enum {
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
-/* A contiguous, writable buffer of items of `format`. Returns false with an exception set. */
-static bool get_items(PyObject *object, char format, int dimensions, size_t size, Py_buffer *view)
-{
-    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE) < 0)
-        return false;
-    if (view->ndim == dimensions && view->format != NULL && view->format[0] == format &&
-        view->format[1] == '\0' && view->itemsize == (Py_ssize_t)size &&
-        (uintptr_t)view->buf % size == 0)
-        return true;
-    PyBuffer_Release(view);
-    PyErr_SetString(PyExc_ValueError, "an array of another type or shape");
-    return false;
-}
+static const Array CELLS = {"the array of cells", "d", 8, 2, true},
+                   KEPT = {"the array of kept texts", "d", 8, 1, true},
+                   RESULTS = {"the array of results", "O", sizeof(PyObject *), 1, true};
 
 /* The body and the columns that it is read into. The caller releases `view`. */
 static bool get_body(Columns *self, PyObject *bytes, PyObject *cells, Body *body, Py_buffer *view)
 {
-    if (!get_items(cells, 'd', 2, sizeof(double), view))
+    if (!get_buffer(cells, &CELLS, true, view))
         return false;
     const unsigned char *start = (const unsigned char *)PyBytes_AsString(bytes);
     const size_t size = (size_t)PyBytes_Size(bytes);
@@ -58,16 +45,15 @@ static bool get_body(Columns *self, PyObject *bytes, PyObject *cells, Body *body
     return true;
 }
 
-static PyThreadState *release_lock(const Body *body)
+static bool is_worth_a_switch(const Body *body)
 {
-    return body->end - body->start > BYTES_WORTH_A_SWITCH ? PyEval_SaveThread() : NULL;
+    return body->end - body->start > BYTES_WORTH_A_SWITCH;
 }
 
 /* The number of rows, or None. */
 static PyObject *answer(PyThreadState *released, Py_buffer *view, bool is_read, size_t count)
 {
-    if (released != NULL)
-        PyEval_RestoreThread(released);
+    take_lock(released);
     PyBuffer_Release(view);
     return is_read ? PyLong_FromSize_t(count) : Py_NewRef(Py_None);
 }
@@ -82,7 +68,7 @@ static PyObject *read_json(PyObject *object, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "SO", &bytes, &cells) ||
         !get_body((Columns *)object, bytes, cells, &body, &view))
         return NULL;
-    PyThreadState *released = release_lock(&body);
+    PyThreadState *released = release_lock(is_worth_a_switch(&body));
     bool is_read = read_json_rows(&body, &count);
     return answer(released, &view, is_read, count);
 }
@@ -110,7 +96,7 @@ static PyObject *read_csv(PyObject *object, PyObject *arguments)
         return NULL;
     }
     body.at += at;
-    PyThreadState *released = release_lock(&body);
+    PyThreadState *released = release_lock(is_worth_a_switch(&body));
     bool is_read = read_csv_rows(&body, columns, size, &count);
     PyObject *result = answer(released, &view, is_read, count);
     PyBuffer_Release(&header);
@@ -127,9 +113,9 @@ static PyObject *texts(PyObject *module, PyObject *arguments)
     (void)module;
     if (!PyArg_ParseTuple(arguments, "SOOnOO", &bytes, &cells, &results, &first, &texts.null,
                           &texts.unescape) ||
-        !get_items(cells, 'd', 1, sizeof(double), &kept))
+        !get_buffer(cells, &KEPT, true, &kept))
         return NULL;
-    if (get_items(results, 'O', 1, sizeof(PyObject *), &into)) {
+    if (get_buffer(results, &RESULTS, true, &into)) {
         texts.start = (const unsigned char *)PyBytes_AsString(bytes);
         texts.size = (size_t)PyBytes_Size(bytes);
         if (first < 0 || first > into.shape[0] || into.shape[0] != kept.shape[0])
@@ -184,11 +170,7 @@ static PyType_Spec columns_spec = {
 
 static int add_columns(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &columns_spec, NULL);
-    int status = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
-
-    Py_XDECREF(type);
-    return status;
+    return add_type(module, &columns_spec);
 }
 
 static PyMethodDef functions[] = {

@@ -5,7 +5,7 @@
 #ifndef HOTSWAP_ROW_TEXTS_H
 #define HOTSWAP_ROW_TEXTS_H
 
-#include <Python.h> /* its settings are those of the module */
+#include "../kernel.h"
 
 #include "row_body.h"
 

@@ -5,7 +5,7 @@
 #ifndef HOTSWAP_BOOSTING_LINKS_H
 #define HOTSWAP_BOOSTING_LINKS_H
 
-#include "kernel.h"
+#include "../kernel.h"
 
 /* The names are those of registry.engines.boosting_arrays. */
 enum {

@@ -6,7 +6,7 @@
  * features have the same bits.
  */
 
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { EXPONENTIALS_WORTH_A_SWITCH = 4096 };
 

@@ -5,7 +5,7 @@
 #ifndef HOTSWAP_TREES_H
 #define HOTSWAP_TREES_H
 
-#include "kernel.h"
+#include "../kernel.h"
 
 enum {
     /* Rows that walk one tree side by side. A step waits for the previous step of the same row, but

@@ -7,14 +7,7 @@
  * come from callers: their length is checked before they are copied.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "../kernel.h"
 
 enum {
     BLOCK = 128, /* bytes that BLAKE2b compresses at a time */
@@ -205,8 +198,7 @@ static PyObject *places_new(PyTypeObject *type, PyObject *args, PyObject *keywor
         PyErr_Format(PyExc_ValueError, "a salt of %zd bytes and %zd buckets", salt_size, buckets);
         return NULL;
     }
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    KeyPlaces *self = (KeyPlaces *)allocate(type, 0);
+    KeyPlaces *self = allocate_object(type);
     if (self == NULL)
         return NULL;
     self->owners = malloc((size_t)buckets);
@@ -222,13 +214,9 @@ static PyObject *places_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 
 static void places_dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc free_memory = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
     free(((KeyPlaces *)object)->owners);
     free(((KeyPlaces *)object)->hashed);
-    free_memory(object);
-    Py_DECREF(type); /* an object of a heap type holds its type */
+    free_object(object);
 }
 
 static PyMethodDef methods[] = {
@@ -254,14 +242,7 @@ static PyType_Spec spec = {
 
 static int execute(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    int status = -1;
-
-    if (type != NULL) {
-        status = PyModule_AddType(module, (PyTypeObject *)type);
-        Py_DECREF(type);
-    }
-    return status;
+    return add_type(module, &spec);
 }
 
 static PyModuleDef_Slot module_slots[] = {

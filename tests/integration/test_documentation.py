@@ -59,7 +59,7 @@ def test_the_readme_shows_the_pictures_of_the_console() -> None:
 
 
 def test_every_path_in_a_page_exists() -> None:
-    """A path may omit the first folders: ``registry/engines/kernel.h``, ``kernel.h``."""
+    """A path may omit the first folders: ``registry/engines/trees.h``, ``trees.h``."""
     folders = [ROOT / name for name in SOURCES if name != "tests"]
     files = [f"/{path.relative_to(ROOT)}" for folder in folders for path in folder.rglob("*")]
 

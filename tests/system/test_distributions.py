@@ -109,7 +109,7 @@ def test_the_service_sdist_contains_the_sources_of_its_c_modules(built: Path) ->
     with tarfile.open(built / f"hotswap-{__version__}.tar.gz") as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert committed(*PACKAGES, "client/hotswap", "pyproject.toml", "README.md") <= names
-    assert "registry/engines/kernel.h" in names
+    assert "registry/kernel.h" in names
 
 
 def test_builds_of_one_commit_are_reproducible(built: Path, tmp_path: Path) -> None:
