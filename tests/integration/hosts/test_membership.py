@@ -91,7 +91,9 @@ def test_a_host_gets_a_lease_when_it_has_loaded_what_is_live(database_url, store
 
 
 def test_another_worker_renews_the_lease_when_the_first_one_ends(database_url, store, tmp_path):
-    first, second = Worker(database_url, tmp_path), Worker(database_url, tmp_path)
+    first = Worker(database_url, tmp_path)
+    wait_for(lambda: not first.lease.is_over())
+    second = Worker(database_url, tmp_path)
     wait_for(lambda: not second.lease.is_over())
     incarnation = store.find("one").incarnation
 
