@@ -42,6 +42,7 @@ from cli.connections import (
     open_connections,
     watch_connections,
 )
+from cli.scheduling import Scheduling
 from cli.worker_start import ENDS, SUCCEEDED
 from registry.engines.allocator import map_large_blocks
 from registry.errors import Overloaded
@@ -165,6 +166,8 @@ def application_of(target: str, draining: Connection, becomes_ready: Connection)
     signal.signal(STOP_SIGNAL, _stop_granian)
     threading.Thread(target=_follow, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    if sys.platform == "linux":
+        Scheduling().follow()
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
