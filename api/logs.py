@@ -5,28 +5,31 @@ libraries log warnings and errors only, and an exception is logged with its clas
 lines, without its message and local variables, which may contain what a caller sent.
 """
 
+import json
 import logging
 import logging.config
 import sys
 import traceback
-
-import structlog
+from datetime import UTC, datetime
+from typing import Any
 
 from api.log_file import LogFile
 from config import SettingInvalid, Settings
 
-_EXTRA = structlog.stdlib.ExtraAdder(
-    allow={
-        *("method", "route", "status", "milliseconds", "request_id"),
-        *("actor", "client", "model", "version"),
-    }
+_FIELDS = (
+    *("method", "route", "status", "milliseconds", "request_id"),
+    *("client", "actor", "model", "version"),
 )
+"""The fields that an entry may have beside its event; others are left out."""
+
+_COLOURS = {"debug": 36, "info": 32, "warning": 33, "error": 31, "critical": 31}
+"""Codes of ECMA-48 for the level, on a terminal."""
 
 _OURS = ("api", "cli", "hotswap", "keeper", "registry", "trainers")
 
 
 def configure_logs(settings: Settings) -> None:
-    """Format all logs of this process with structlog; the level applies to this service's own.
+    """Format all logs of this process; the level applies to this service's own.
 
     Raises SettingInvalid if the log file cannot be opened.
     """
@@ -56,27 +59,62 @@ def _handler(file: str) -> logging.Handler:
 def _formatter(settings: Settings) -> logging.Formatter:
     terminal = not settings.log_file and sys.stderr.isatty()
     as_text = settings.log_format == "text" or (terminal and not settings.log_format)
-    before: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _EXTRA,
-    ]
-    after: list[structlog.typing.Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.ExceptionRenderer(_where_raised),
-    ]
-    if as_text:
-        after.append(structlog.dev.ConsoleRenderer(colors=terminal))
-    else:
-        after.append(structlog.processors.JSONRenderer())
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
+    return TextFormatter(colours=terminal) if as_text else JsonFormatter()
 
 
-def _where_raised(exc_info: structlog.typing.ExcInfo) -> str:
-    """The traceback of an exception and of those that led to it, without their messages."""
+class JsonFormatter(logging.Formatter):
+    """An entry as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            **_fields_of(record),
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": _time_of(record),
+        }
+        if (raised := _where_raised(record)) is not None:
+            entry["exception"] = raised
+        return json.dumps(entry, default=repr)
+
+
+class TextFormatter(logging.Formatter):
+    """An entry as one line of text, and one for each line of a traceback; ``colours``: for a
+    terminal."""
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        name = record.levelname.lower()
+        level = f"{name:<9}"
+        if self._colours:
+            level = f"\x1b[{_COLOURS.get(name, 0)}m{level}\x1b[0m"
+        fields = "".join(f" {name}={value}" for name, value in _fields_of(record).items())
+        text = f"{record.getMessage():<30} [{record.name}]{fields}"
+        line = f"{_time_of(record)} [{level}] {text}"
+        raised = _where_raised(record)
+        return line if raised is None else f"{line}\n{raised}"
+
+
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    given = vars(record)
+    return {name: given[name] for name in _FIELDS if name in given}
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    created = datetime.fromtimestamp(record.created, UTC)
+    return created.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _where_raised(record: logging.LogRecord) -> str | None:
+    """The traceback of the record's exception and of those that led to it, without their messages;
+    None where it has none."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return None
     entries = []
-    error: BaseException | None = exc_info[1]
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]

@@ -12,34 +12,26 @@ from sqlalchemy.orm import Session
 from api.decoding import DecodingBudget
 from api.rates import Rates
 from api.release import RELEASE
+from api.stores import Stores
 from api.unconfirmed import note_unconfirmed
 from config import Settings
-from registry.blobs.choice import blob_store, upload_store
-from registry.blobs.shared_uploads import SharedUploads
-from registry.blobs.store import BlobStore
-from registry.blobs.uploads import Uploads
 from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
 from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.engines.process_memory import ProcessMemory
 from registry.engines.served_version import ServedVersion
-from registry.extras import is_installed, missing
 from registry.gates.evaluator import GateEvaluator
 from registry.hosts.store import Presence
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
-from registry.live.alone import Alone
 from registry.live.asked_versions import AskedVersions, loader_of
-from registry.live.counter import Counter
 from registry.live.fleet import Fleet
 from registry.live.housekeeping import Housekeeping
-from registry.live.lease import Lease
 from registry.live.leased_watch import LeasedWatch
 from registry.live.membership import Membership
 from registry.live.observer import Observer, observed
 from registry.live.pool import Pool
 from registry.live.prepare import Preparer, SharedPreparer
-from registry.live.sharing import Sharing
 from registry.live.snapshot import served_version
 from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
@@ -47,30 +39,22 @@ from registry.operations.abort_unwatched import abort_unwatched
 from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
 from registry.operations.report_keeper import report_keeper
-from registry.operations.stay_alone import note_alone
 from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
 from registry.storage.attempts import Attempts
-from registry.storage.database import Database
 from registry.storage.election import Election
-from registry.storage.file_modes import refuse_foreign
 from registry.storage.tables import WITHOUT_RELATED
 
 _KEY = "hotswap"
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Services(Stores):
     """The collaborators of the operations."""
 
-    settings: Settings
-    database: Database
-    blobs: BlobStore
-    uploads: Uploads | SharedUploads
     attempts: Attempts
     spawner: Spawner
     inspector: Inspector
-    counter: Counter
     pool: Pool
     evaluator: GateEvaluator
     watch: Watch
@@ -78,11 +62,7 @@ class Services:
     housekeeping: Housekeeping
     fleet: Fleet
     preparer: Preparer | SharedPreparer
-    sharing: Sharing | None
-    """None where this host is the only one of its database."""
     membership: Membership | None
-    alone: Alone | None
-    """Of a host without a lease, whose database others can reach."""
     decoding: DecodingBudget
     observer: Observer
     failures: Rates | None
@@ -100,36 +80,19 @@ class Services:
         ``observer`` is notified of loads, of reads of the database and of promotions. ``spawner``
         starts the confined processes; ``close`` closes it.
 
-        Raises ValueError for a database URL that is not supported or an extra that is missing,
-        NetworkFileSystem, StorageFull,
-        DataDirectoryRefused.
+        Raises what ``Stores.of`` raises.
         """
-        refuse_foreign(settings.data)
-        if settings.traces and not is_installed("otel"):
-            raise ValueError(missing("otel", "HOTSWAP_TRACES"))
+        stores = Stores.of(settings, note_unconfirmed)
+        database, blobs, uploads = stores.database, stores.blobs, stores.uploads
+        counter, sharing, alone = stores.counter, stores.sharing, stores.alone
         observer = observer or Observer()
         run = settings.run_folder
-        # Before anything is created in the data directory, which may be unsuitable for a database.
-        database = Database(settings.effective_database_url)
-        blobs = blob_store(settings, database)
-        uploads = upload_store(blobs, database, settings.max_upload_bytes)
-        counter = Counter(run / "counter")
-        database.committed = counter.bump
-        sharing = Sharing.build(
-            database,
-            counter,
-            host=settings.effective_host_name,
-            seconds=settings.lease_seconds,
-            without=settings.without_lease,
-            report=note_unconfirmed,
-        )
         spawner = spawner or Spawner((*INTAKE_MODULES, *SERVING_MODULES))
         memory = ProcessMemory(settings.model_process_bytes, settings.model_processes_bytes)
         load = observed(loader(blobs, spawner, memory), observer)
         pool = Pool(load, settings.model_cache_mb * 2**20)
         fleet = Fleet(run / "workers")
         watched = (database, counter, pool, _find_usable, observer)
-        alone = None if sharing is not None else _alone(settings, database, counter)
         limited = sharing or alone
         watch = LeasedWatch(*watched, lease=limited.lease) if limited else Watch(*watched)
         own = Preparer(blobs, fleet, pool)
@@ -158,10 +121,12 @@ class Services:
             database=database,
             blobs=blobs,
             uploads=uploads,
+            counter=counter,
+            sharing=sharing,
+            alone=alone,
             attempts=Attempts(run / "attempts"),
             spawner=spawner,
             inspector=Inspector(spawner=spawner, memory=memory),
-            counter=counter,
             pool=pool,
             evaluator=evaluator,
             watch=watch,
@@ -183,9 +148,7 @@ class Services:
             ),
             fleet=fleet,
             preparer=preparer,
-            sharing=sharing,
             membership=membership,
-            alone=alone,
             decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
@@ -221,8 +184,7 @@ class Services:
         self.watch.close()
         self.pool.close()
         self.spawner.close()
-        self.database.dispose()
-        self.counter.close()
+        Stores.close(self)
         for rates in (self.failures, self.requests):
             if rates is not None:
                 rates.close()
@@ -241,19 +203,6 @@ def services() -> Services:
 def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
     """``limit`` events in ``seconds``, with a burst of ``limit``; None for no limit."""
     return Rates(path, limit / seconds, limit) if limit else None
-
-
-def _alone(settings: Settings, database: Database, counter: Counter) -> Alone | None:
-    if database.is_sqlite:
-        return None
-    note = partial(
-        note_alone,
-        database,
-        settings.effective_host_name,
-        release=RELEASE,
-        workers=settings.worker_count,
-    )
-    return Alone(note, Lease(counter))
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:

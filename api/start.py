@@ -3,8 +3,7 @@
 import logging
 from pathlib import Path
 
-from api.services import Services
-from registry.confinement.spawner import SpawnFailed, missing_defences
+from api.stores import Stores
 from registry.errors import TokenRefused
 from registry.operations.check_blobs import check_blobs
 from registry.operations.ensure_admin import ensure_admin
@@ -19,59 +18,59 @@ logger = logging.getLogger(__name__)
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
 
 
-def prepare(services: Services) -> str | None:
+def prepare(stores: Stores) -> str | None:
     """Prepare the data directory; return the admin token if this start created it.
 
     Raises DataDirectoryRefused, SchemaMismatch, HostNotAlone, BlobsElsewhere, TokenRefused for a
     configured admin token that is not valid, and the Unavailable errors.
     """
-    _prepare_tables(services)
-    check_shared_blobs(services)
-    return _enter(services)
+    _prepare_tables(stores)
+    check_shared_blobs(stores)
+    return _enter(stores)
 
 
-def _prepare_tables(services: Services) -> None:
-    settings = services.settings
+def _prepare_tables(stores: Stores) -> None:
+    settings = stores.settings
     make_directory(settings.data)
     check_restored(settings.data)
-    if upgrade(services.database):
+    if upgrade(stores.database):
         logger.info("the database was migrated to this release")
 
 
-def _enter(services: Services) -> str | None:
-    settings = services.settings
-    check_hosts(services)
+def _enter(stores: Stores) -> str | None:
+    settings = stores.settings
+    check_hosts(stores)
     close_to_others(settings.data)
-    if swept := services.blobs.sweep().count:
+    if swept := stores.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
-    services.uploads.remove_old()
-    return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
+    stores.uploads.remove_old()
+    return ensure_admin(stores.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
 
 
-def check_hosts(services: Services) -> None:
+def check_hosts(stores: Stores) -> None:
     """Note that this host has no lease, if so, and check that the others expect that.
 
     Raises HostNotAlone, and the Unavailable errors.
     """
-    settings, database = services.settings, services.database
-    if services.alone is not None:
-        services.alone.look()
+    settings, database = stores.settings, stores.database
+    if stores.alone is not None:
+        stores.alone.look()
     elif not database.is_sqlite:
         check_no_host_is_alone(database, settings.effective_host_name)
 
 
-def check_shared_blobs(services: Services) -> None:
+def check_shared_blobs(stores: Stores) -> None:
     """Raise BlobsElsewhere where this host lacks the artifacts of a database that others may share.
 
     Raises the Unavailable errors.
     """
-    settings, database = services.settings, services.database
+    settings, database = stores.settings, stores.database
     if not database.is_sqlite:
         place = settings.blobs_url or str(settings.data.absolute() / "blobs")
-        check_blobs(database, services.blobs, place)
+        check_blobs(database, stores.blobs, place)
 
 
-def prepare_worker(services: Services) -> str | None:
+def prepare_worker(stores: Stores) -> str | None:
     """As ``prepare``, for each worker; all but the first find nothing to do.
 
     A configured admin token that is not valid is only logged, and artifacts are not looked for: the
@@ -80,9 +79,9 @@ def prepare_worker(services: Services) -> str | None:
 
     Raises DataDirectoryRefused, SchemaMismatch, and the Unavailable errors.
     """
-    _prepare_tables(services)
+    _prepare_tables(stores)
     try:
-        return _enter(services)
+        return _enter(stores)
     except TokenRefused as error:
         logger.warning("the configured admin token is not accepted: %s", error.detail)
         return None
@@ -93,6 +92,9 @@ def log_warnings(data: Path) -> None:
     machine lacks. Called once per service, not by workers."""
     for path in open_to_others(data):
         logger.warning("%s is open to other users, and its mode could not be changed", path)
+    # Imported late: the service is started before it looks for them.
+    from registry.confinement.spawner import SpawnFailed, missing_defences
+
     try:
         missing = missing_defences()
     except SpawnFailed as error:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -116,7 +117,11 @@ def serve(*, demo: bool, as_json: bool, take_over_service: bool, **flags: Any) -
             as_json=as_json,
         )
         MainProcess(
-            service, succession, command, Notifier(manager.notify_socket), announcement
+            service,
+            succession,
+            command,
+            Notifier(manager.notify_socket),
+            partial(_tell, announcement, settings),
         ).run()
     finally:
         service.close()
@@ -160,15 +165,15 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
     With a predecessor it is held already, and keeps the predecessor's schema.
     """
     from api.logs import configure_logs
-    from api.services import Services
-    from api.start import ADMIN_TOKEN_FILE, log_warnings, prepare
+    from api.start import ADMIN_TOKEN_FILE, prepare
+    from api.stores import Stores
     from registry.operations.ensure_admin import admin_token_in, first_token_in_use
     from registry.storage.sign_in_codes import SignInCodes
     from registry.tokens import token_digest
 
     settings = service.settings
     try:
-        services = Services.build(settings)
+        stores = Stores.of(settings)
     except ValueError as error:
         raise CommandFailed(str(error), SAID_NO) from error
     except OSError as error:
@@ -182,21 +187,28 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
             service.hold = service.hold or Hold.acquire(settings.data, settings.run_folder)
             service.hold.record(describe(settings))
         else:
-            _require_schema(services.database)
-        made = prepare(services)
+            _require_schema(stores.database)
+        made = prepare(stores)
         SignInCodes(settings.run_folder).clear()
-        first_token = first_token_in_use(services.database)
-        filed = admin_token_in(services.database, settings.data / ADMIN_TOKEN_FILE)
+        first_token = first_token_in_use(stores.database)
+        filed = admin_token_in(stores.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
-        services.close()
+        stores.close()
     try:
         configure_logs(settings)
     except SettingInvalid as error:
         raise CommandFailed(str(error), WRONG_USAGE) from error
-    log_warnings(settings.data)
     if settings.admin_token:  # not printed, because standard output is often stored
         return AdminToken(None, first_token, filed, token_digest(settings.admin_token))
     return AdminToken(made, first_token, filed, filed)
+
+
+def _tell(announcement: Callable[[], None], settings: Settings) -> None:
+    """Announce the service; then look for what it should warn of, which takes longer than that."""
+    from api.start import log_warnings
+
+    announcement()
+    log_warnings(settings.data)
 
 
 def _require_schema(database: Database) -> None:

@@ -173,8 +173,8 @@ def application_of(target: str, draining: Connection, becomes_ready: Connection)
     app = getattr(importlib.import_module(module), attribute)
     # Objects that exist by now stay. A full collection would traverse all of them and stop every
     # request for 50 ms or more.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     map_large_blocks()
     threading.Thread(
         target=_report_ready, args=(app, becomes_ready), name="ready", daemon=True

@@ -1,5 +1,6 @@
 """What a worker does first, before it imports anything large."""
 
+import gc
 import signal
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -24,6 +25,9 @@ def load_application(
     # Blocked before any thread is started, so that only the thread that waits for it receives it.
     # Child processes inherit the block; they end when their pipe is closed.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    # Imports create many objects and hardly any cycles, 2,000 objects of 173,000: looking for these
+    # takes a tenth of the start. ``application_of`` enables it again.
+    gc.disable()
     # Imported late: it imports numpy, which starts threads, and Flask, which the main process does
     # not need.
     from cli.worker import application_of

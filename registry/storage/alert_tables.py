@@ -33,7 +33,6 @@ class AlertRow(Base):
             "subject",
             unique=True,
             sqlite_where=_IS_OPEN,
-            postgresql_where=_IS_OPEN,
         ),
         Index(
             "uq_alerts_open_of_no_model",
@@ -41,7 +40,6 @@ class AlertRow(Base):
             "subject",
             unique=True,
             sqlite_where=_OF_NO_MODEL,
-            postgresql_where=_OF_NO_MODEL,
         ),
         Index(None, "model", "id"),
     )

@@ -37,7 +37,6 @@ class RolloutRow(Base):
             "alias",
             unique=True,
             sqlite_where=_ACTIVE,
-            postgresql_where=_ACTIVE,
         ),
     )
 

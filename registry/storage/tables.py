@@ -330,8 +330,7 @@ class SessionRow(Base):
     expires_at: Mapped[datetime]
 
 
-_HAS_ALIAS = text("alias IS NOT NULL")
-_WITH_ALIAS: Any = {"sqlite_where": _HAS_ALIAS, "postgresql_where": _HAS_ALIAS}
+_WITH_ALIAS: Any = {"sqlite_where": text("alias IS NOT NULL")}
 
 
 class EventRow(Base):
@@ -341,7 +340,8 @@ class EventRow(Base):
     __table_args__ = (
         Index(None, "model", "seq"),
         Index(None, "model", "alias", "seq"),
-        # The moves to a version, and those from it.
+        # The moves to a version, and those from it. Migrations create the indexes, with the same
+        # conditions on PostgreSQL: stated here too, they would load its dialect in every process.
         Index(None, "model", "to_version", "seq", **_WITH_ALIAS),
         Index(None, "model", "from_version", "seq", **_WITH_ALIAS),
     )

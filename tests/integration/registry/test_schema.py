@@ -1,5 +1,6 @@
 """Migrations build the tables of ``registry.storage.tables``, on both databases, once."""
 
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,6 +46,24 @@ def test_migrations_create_what_a_comparison_does_not_see(database, empty):
         assert sorted(map(str, migrated.get_foreign_keys(name))) == sorted(
             map(str, made.get_foreign_keys(name))
         )
+
+
+def test_migrations_create_partial_indexes_with_the_conditions_of_the_tables(database):
+    with database.read() as session:
+        found = inspect(session.connection())
+        for name, table in METADATA.tables.items():
+            migrated = {
+                index["name"]: index["dialect_options"].get(f"{found.dialect.name}_where")
+                for index in found.get_indexes(name)
+            }
+            for index in table.indexes:
+                condition = index.dialect_options["sqlite"]["where"]
+                assert words(migrated[index.name]) == words(condition), index.name
+
+
+def words(condition):
+    """A condition, without the parentheses that PostgreSQL adds."""
+    return re.findall(r"[^\s()]+", str(condition))
 
 
 def test_the_newest_migration_is_that_of_the_release(database):
