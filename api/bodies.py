@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from werkzeug.wsgi import get_input_stream
@@ -30,7 +31,7 @@ MAX_JSON_BODY = 2**20
 MAX_DRAINERS = 4
 """Threads that may wait for bodies that are discarded; a caller needs no token to send one."""
 DRAINED_AT_MOST = 64 * 2**10
-_PIECE = 2**17
+_PIECE = 2**18
 _LEFT = "hotswap.body_left"
 """How many bytes of a request's body are unread; ``_NEVER``: the rest cannot be read."""
 _NEVER = -1
@@ -78,8 +79,12 @@ def read_body(
     # milliseconds: ``getvalue`` copies nothing. And from a megabyte on this one block is returned
     # to the system once it is free, also where the body is refused half-way
     # (``map_large_blocks``).
+    pieces = _pieces(environ, limit, setting, anonymous=anonymous, decode=decode)
+    first = next(pieces, b"")
+    if (second := next(pieces, None)) is None:
+        return first
     received = io.BytesIO()
-    for piece in _pieces(environ, limit, setting, anonymous=anonymous, decode=decode):
+    for piece in chain((first, second), pieces):
         received.write(piece)
     return received.getvalue()
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from api.log_file import LogFile
-from api.logs import TextFormatter, configure_logs
+from api.logs import configure_logs
 from config import SettingInvalid, Settings
 
 LONG = "x" * 50_000
@@ -68,14 +68,6 @@ def test_text_has_no_colours_in_a_file(configure, tmp_path):
     )
 
 
-def test_a_terminal_shows_the_level_in_colour():
-    record = logging.LogRecord("api.tests", logging.ERROR, __file__, 1, "happened", None, None)
-
-    shown = TextFormatter(colours=True).format(record)
-
-    assert re.fullmatch(r"\S+Z \[\x1b\[31merror +\x1b\[0m\] happened +\[api\.tests\]", shown)
-
-
 def test_only_known_fields_are_logged(configure, capsys):
     configure()
 
@@ -84,35 +76,6 @@ def test_only_known_fields_are_logged(configure, capsys):
     fields = json.loads(capsys.readouterr().err)
     assert list(fields) == ["status", "event", "level", "logger", "timestamp"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", fields["timestamp"])
-
-
-def fail():
-    try:
-        raise ValueError("0.1,0.2")
-    except ValueError:
-        raise KeyError("0.3,0.4")  # noqa: B904 - also an exception in an exception's handler
-
-
-@pytest.mark.parametrize("log_format", ["json", "text"])
-def test_an_exception_is_logged_by_its_places_in_the_code_without_its_message(
-    configure, capsys, log_format
-):
-    configure(log_format=log_format)
-
-    try:
-        fail()
-    except KeyError:
-        logging.getLogger("api.tests").exception("it failed")
-
-    printed = capsys.readouterr().err
-    text = json.loads(printed)["exception"] if log_format == "json" else printed
-    assert re.search(
-        r"test_log_files\.py:\d+ in fail\nbuiltins\.KeyError\n"
-        r"while handling:\n  \S+test_log_files\.py:\d+ in fail\nbuiltins\.ValueError",
-        text,
-    )
-    assert "0.1,0.2" not in printed
-    assert "0.3,0.4" not in printed
 
 
 def test_standard_error_gets_json_unless_it_is_a_terminal_or_text_is_wanted(configure, capsys):

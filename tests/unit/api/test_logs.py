@@ -1,8 +1,13 @@
-"""Logged exceptions: their class and traceback, without data of callers."""
+"""Entries as JSON and as text. Of an exception they have the class and the traceback, without data
+of callers."""
 
+import logging
+import re
 import sys
 
-from api.logs import _where_raised
+import pytest
+
+from api.logs import JsonFormatter, TextFormatter
 
 CANARY = "a value of a caller"
 
@@ -14,14 +19,30 @@ def fail() -> None:
         raise KeyError(CANARY) from error
 
 
-def test_tracebacks_are_logged_without_messages_and_values():
+def record(**more):
+    return logging.LogRecord("api.tests", logging.ERROR, __file__, 1, "it failed", None, **more)
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter(colours=False)])
+def test_tracebacks_are_logged_without_messages_and_values(formatter):
     try:
         fail()
     except KeyError:
-        reported = _where_raised(sys.exc_info())
+        reported = formatter.format(record(exc_info=sys.exc_info()))
 
     assert CANARY not in reported
-    assert "builtins.KeyError" in reported
-    assert "builtins.ValueError" in reported
-    assert f"{__file__}:" in reported
-    assert " in fail" in reported
+    lines = reported.replace("\\n", "\n").splitlines()
+    place = f"  {re.escape(__file__)}:\\d+ in "
+    assert re.fullmatch(f"{place}fail", lines[-5].rpartition('"')[2])
+    assert [line.strip('"}') for line in (lines[-4], lines[-3], lines[-1])] == [
+        "builtins.KeyError",
+        "while handling:",
+        "builtins.ValueError",
+    ]
+    assert re.fullmatch(f"{place}fail", lines[-2])
+
+
+def test_a_terminal_shows_the_level_in_colour():
+    shown = TextFormatter(colours=True).format(record(exc_info=None))
+
+    assert re.fullmatch(r"\S+Z \[\x1b\[31merror +\x1b\[0m\] it failed +\[api\.tests\]", shown)
