@@ -3,7 +3,6 @@
 import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import Any
 
 from werkzeug.wsgi import get_input_stream
@@ -75,16 +74,19 @@ def read_body(
         if len(body) < size:
             raise _broken_off(environ, len(body))
         return body
-    # Not a list of pieces, nor a bytearray, to join or copy which takes the interpreter's lock for
-    # milliseconds: ``getvalue`` copies nothing. And from a megabyte on this one block is returned
-    # to the system once it is free, also where the body is refused half-way
-    # (``map_large_blocks``).
     pieces = _pieces(environ, limit, setting, anonymous=anonymous, decode=decode)
     first = next(pieces, b"")
     if (second := next(pieces, None)) is None:
         return first
+    # Not a list of pieces, nor a bytearray, to join or copy which takes the interpreter's lock for
+    # milliseconds: ``getvalue`` copies nothing. And from a megabyte on this one block is returned
+    # to the system once it is free, also where the body is refused half-way
+    # (``map_large_blocks``).
     received = io.BytesIO()
-    for piece in chain((first, second), pieces):
+    received.write(first)
+    received.write(second)
+    del first, second  # or they would be in memory twice, and counted once
+    for piece in pieces:
         received.write(piece)
     return received.getvalue()
 

@@ -91,8 +91,8 @@ class TextFormatter(logging.Formatter):
         level = f"{name:<9}"
         if self._colours:
             level = f"\x1b[{_COLOURS.get(name, 0)}m{level}\x1b[0m"
-        fields = "".join(f" {name}={value}" for name, value in _fields_of(record).items())
-        text = f"{record.getMessage():<30} [{record.name}]{fields}"
+        fields = "".join(f" {name}={_quoted(value)}" for name, value in _fields_of(record).items())
+        text = f"{_on_one_line(record.getMessage()):<30} [{record.name}]{fields}"
         line = f"{_time_of(record)} [{level}] {text}"
         raised = _where_raised(record)
         return line if raised is None else f"{line}\n{raised}"
@@ -101,6 +101,18 @@ class TextFormatter(logging.Formatter):
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
     given = vars(record)
     return {name: given[name] for name in _FIELDS if name in given}
+
+
+def _quoted(value: Any) -> str:
+    """A field's value; as a JSON string if it could be taken for the end of it, or of the line."""
+    text = str(value)
+    plain = text.isprintable() and not set(text) & set(" =\"'")
+    return text if plain else json.dumps(text)
+
+
+def _on_one_line(text: str) -> str:
+    """``text`` with escapes for line ends and other control characters."""
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -180,11 +180,10 @@ class Services(Stores):
         if self.sharing is not None and self.membership is not None:
             self.membership.close()
             atexit.unregister(self.membership.close)
-            self.sharing.changes.close()
         self.watch.close()
         self.pool.close()
         self.spawner.close()
-        Stores.close(self)
+        Stores.close(self)  # ``super()`` is another class here, because of the slots
         for rates in (self.failures, self.requests):
             if rates is not None:
                 rates.close()

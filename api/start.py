@@ -100,5 +100,7 @@ def log_warnings(data: Path) -> None:
     except SpawnFailed as error:
         logger.warning("uploads cannot be inspected: %s", error)
         return
+    if not missing:
+        logger.info("uploads are opened with every defence")
     for line in missing:
         logger.warning("confined processes lack a defence: %s", line)

@@ -1,5 +1,6 @@
 """What a service keeps in its database and in its directories, before anything is loaded."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +19,13 @@ from registry.operations.stay_alone import note_alone
 from registry.storage.database import Database
 from registry.storage.file_modes import refuse_foreign
 
+logger = logging.getLogger(__name__)
+
+
+def warn_of_unconfirmed(hosts: tuple[str, ...]) -> None:
+    """Log that these hosts may not know of a change."""
+    logger.warning("a change is answered that these hosts may not know of: %s", ", ".join(hosts))
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -35,7 +43,7 @@ class Stores:
     """Of a host without a lease, whose database others can reach."""
 
     @classmethod
-    def of(cls, settings: Settings, report: Report = lambda _: None) -> "Stores":
+    def of(cls, settings: Settings, report: Report) -> "Stores":
         """Read and start nothing. ``report`` is told of hosts that a change has not reached.
 
         Raises ValueError for a database URL that is not supported or an extra that is missing,
@@ -63,6 +71,8 @@ class Stores:
 
     def close(self) -> None:
         """Close what ``of`` opened."""
+        if self.sharing is not None:
+            self.sharing.changes.close()
         self.database.dispose()
         self.counter.close()
 

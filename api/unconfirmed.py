@@ -6,15 +6,13 @@ where it is a JSON object, in a field.
 """
 
 import json
-import logging
 import math
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context
 
+from api.stores import warn_of_unconfirmed
 from registry.live.lease import Lease
-
-logger = logging.getLogger(__name__)
 
 HEADER = "X-Hotswap-Unconfirmed"
 """Seconds since the lease of the host has ended."""
@@ -30,7 +28,7 @@ def seconds_of(lease: Lease) -> str:
 
 def note_unconfirmed(hosts: tuple[str, ...]) -> None:
     """Have the answer to the current request name these hosts."""
-    logger.warning("a change is answered that these hosts may not know of: %s", ", ".join(hosts))
+    warn_of_unconfirmed(hosts)
     if has_request_context():
         g.setdefault(_KEY, set()).update(hosts)
 

@@ -23,6 +23,12 @@ second."""
 PERIOD_SECONDS = 0.1
 
 Policy = int
+"""One of ``os.SCHED_OTHER``, ``os.SCHED_BATCH`` and others that an operator may choose."""
+
+
+def policy_of_this_process() -> Policy:
+    """That of the calling thread."""
+    return os.sched_getscheduler(0)
 
 
 def set_policy(policy: Policy) -> None:
@@ -30,11 +36,16 @@ def set_policy(policy: Policy) -> None:
 
     Raises OSError where the kernel or the container does not permit it.
     """
-    for thread in Path("/proc/self/task").iterdir():
-        try:
-            os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
-        except ProcessLookupError:  # it has just ended
-            continue
+    found_another = True
+    while found_another:  # also of a thread that another one has started meanwhile
+        found_another = False
+        for thread in Path("/proc/self/task").iterdir():
+            try:
+                if os.sched_getscheduler(int(thread.name)) != policy:
+                    found_another = True
+                    os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+            except ProcessLookupError:  # it has just ended
+                continue
 
 
 class Scheduling:
@@ -57,8 +68,10 @@ class Scheduling:
         self.policy: Policy = os.SCHED_OTHER
 
     def follow(self) -> None:
-        """Look again and again, in a thread of its own."""
-        threading.Thread(target=self._follow, name="scheduling", daemon=True).start()
+        """Look again and again, in a thread of its own. Does nothing where an operator has chosen
+        another policy than ``SCHED_OTHER`` for this process."""
+        if policy_of_this_process() == os.SCHED_OTHER:
+            threading.Thread(target=self._follow, name="scheduling", daemon=True).start()
 
     def look(self) -> None:
         """Choose the policy that fits what was used since the last look. Raises OSError."""
@@ -77,4 +90,8 @@ class Scheduling:
                 time.sleep(PERIOD_SECONDS)
                 self.look()
         except OSError as error:
-            logger.warning("the policy of the threads cannot be set, and stays: %s", error.strerror)
+            logger.warning(
+                "the scheduling policy of this worker's threads cannot be changed: %s; under load "
+                "it answers fewer requests than it could",
+                error.strerror,
+            )

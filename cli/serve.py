@@ -166,14 +166,14 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
     """
     from api.logs import configure_logs
     from api.start import ADMIN_TOKEN_FILE, prepare
-    from api.stores import Stores
+    from api.stores import Stores, warn_of_unconfirmed
     from registry.operations.ensure_admin import admin_token_in, first_token_in_use
     from registry.storage.sign_in_codes import SignInCodes
     from registry.tokens import token_digest
 
     settings = service.settings
     try:
-        stores = Stores.of(settings)
+        stores = Stores.of(settings, warn_of_unconfirmed)
     except ValueError as error:
         raise CommandFailed(str(error), SAID_NO) from error
     except OSError as error:
@@ -204,11 +204,13 @@ def _prepare(service: Service, succession: Succession | None) -> AdminToken:
 
 
 def _tell(announcement: Callable[[], None], settings: Settings) -> None:
-    """Announce the service; then look for what it should warn of, which takes longer than that."""
+    """Announce the service. Only then look for defences that are missing, which takes a process."""
     from api.start import log_warnings
 
-    announcement()
-    log_warnings(settings.data)
+    try:
+        announcement()
+    finally:
+        log_warnings(settings.data)
 
 
 def _require_schema(database: Database) -> None:

@@ -166,16 +166,16 @@ def application_of(target: str, draining: Connection, becomes_ready: Connection)
     signal.signal(STOP_SIGNAL, _stop_granian)
     threading.Thread(target=_follow, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    if sys.platform == "linux":
-        Scheduling().follow()
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
     # Objects that exist by now stay. A full collection would traverse all of them and stop every
-    # request for 50 ms or more.
+    # request for 50 ms or more. The few that are garbage already stay too.
     gc.freeze()
-    gc.enable()
+    gc.enable()  # ``load_application`` has disabled it
     map_large_blocks()
+    if sys.platform == "linux":
+        Scheduling().follow()
     threading.Thread(
         target=_report_ready, args=(app, becomes_ready), name="ready", daemon=True
     ).start()

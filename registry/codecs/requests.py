@@ -1,6 +1,7 @@
 """Chooses the decoder of a request body by its content type."""
 
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from registry.codecs.arrow_body import decode_arrow
 from registry.codecs.arrow_sizes import TableSize, arrow_size
@@ -105,6 +106,20 @@ class RequestReader:
         if media_type == CSV:
             return self._read_csv(body)
         return _DECODERS[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
+
+
+_readers: WeakValueDictionary[Signature, RequestReader] = WeakValueDictionary()
+
+
+def reader_of(signature: Signature) -> RequestReader:
+    """A reader that all versions with this signature share. Versions of one model usually have the
+    same.
+
+    A worker with many versions then needs less memory, and a request more often finds in the
+    processor's cache what it is read with.
+    """
+    reader = _readers.get(signature)
+    return _readers.setdefault(signature, RequestReader(signature)) if reader is None else reader
 
 
 def require_arrow(what: str) -> None:

@@ -71,6 +71,7 @@ class _Child:
 def main() -> None:
     """Serve until the socket named on the command line ends."""
     descriptor, *modules = sys.argv[1:]
+    _schedule_as_usual()
     with socket.socket(fileno=int(descriptor)) as control:
         for module in modules:
             importlib.import_module(module)
@@ -84,6 +85,14 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         Zygote(control, plan).serve()
+
+
+def _schedule_as_usual() -> None:
+    """Undo the policy that a busy worker's threads have for a while, which a child inherits: a
+    process that runs a model is woken for each prediction."""
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_BATCH:
+        with suppress(OSError):  # not permitted: predictions take longer beside busy processes
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Zygote:

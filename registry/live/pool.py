@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from registry.codecs.replies import JsonWriter
-from registry.codecs.requests import JSON, RequestReader
+from registry.codecs.requests import JSON, reader_of
 from registry.codecs.tensor_codec import TensorCodec
 from registry.engines.backoff import Backoff
 from registry.engines.predictor import Predictor, example_batch
@@ -56,7 +56,7 @@ class LoadedVersion:
         self.version = version
         self.key = version.key
         self.predictor = predictor
-        self.reader = RequestReader(version.signature)
+        self.reader = reader_of(version.signature)
         self.number_header = ("X-Model-Version", str(version.number))
         self.json_headers = [("Content-Type", JSON), self.number_header]
         self.writer = JsonWriter(version.model, version.number, version.signature)

@@ -3,17 +3,15 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.storage.tables import Base, utc_now
+from registry.storage.tables import Base, only_where, utc_now
 
 AlertKind = Literal["guard", "held", "rollout", "share", "watch", "webhook"]
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 """A guard that failed, a rollout that waits for somebody, a rollback of one that cannot be made,
 callers that a split loses, a host whose keeper is gone, and a webhook that was switched off."""
-_IS_OPEN = text("closed_at IS NULL")
-_OF_NO_MODEL = text("closed_at IS NULL AND model IS NULL")
 
 
 class AlertRow(Base):
@@ -32,14 +30,14 @@ class AlertRow(Base):
             "kind",
             "subject",
             unique=True,
-            sqlite_where=_IS_OPEN,
+            **only_where("closed_at IS NULL"),
         ),
         Index(
             "uq_alerts_open_of_no_model",
             "kind",
             "subject",
             unique=True,
-            sqlite_where=_OF_NO_MODEL,
+            **only_where("closed_at IS NULL AND model IS NULL"),
         ),
         Index(None, "model", "id"),
     )

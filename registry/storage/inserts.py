@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def insert_into(session: Session, table: type[Base]) -> "postgresql.Insert | sqlite.Insert":
     """An insert that accepts ``on_conflict_do_nothing`` and ``on_conflict_do_update``, which each
     database has by itself."""
-    # Imported here: each of them imports what is known of all drivers of its database.
+    # Imported here: each of them imports the modules of all drivers of its database.
     if session.get_bind().dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as on_sqlite
 

@@ -3,16 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.storage.tables import Base, utc_now
+from registry.storage.tables import Base, only_where, utc_now
 
 ROLLOUT_STATES = (
     *("running", "paused", "held", "baking"),
     *("promoted", "aborted", "rolled_back", "ended"),
 )
-_ACTIVE = text("ended_at IS NULL")
 
 
 class RolloutRow(Base):
@@ -36,7 +35,7 @@ class RolloutRow(Base):
             "model",
             "alias",
             unique=True,
-            sqlite_where=_ACTIVE,
+            **only_where("ended_at IS NULL"),
         ),
     )
 

@@ -98,6 +98,41 @@ def test_all_threads_of_a_process_follow() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=120)
 
 
+CHOSEN = """
+import os, threading
+from cli.scheduling import Scheduling
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+Scheduling().follow()
+assert threading.active_count() == 1
+"""
+
+
+def test_a_policy_that_an_operator_has_chosen_stays() -> None:
+    subprocess.run([sys.executable, "-c", CHOSEN], check=True, timeout=120)
+
+
+STARTED = """
+import os
+from cli.scheduling import set_policy
+from registry.confinement.spawner import Spawner
+
+set_policy(os.SCHED_BATCH)
+spawner = Spawner(["registry.confinement.trial"])
+assert spawner.missing() is not None
+(zygote,) = map(int, open(f"/proc/self/task/{os.getpid()}/children").read().split())
+print(os.sched_getscheduler(zygote))
+spawner.close()
+"""
+
+
+def test_processes_that_open_models_do_not_inherit_the_policy() -> None:
+    started = subprocess.run(
+        [sys.executable, "-c", STARTED], capture_output=True, text=True, check=True, timeout=120
+    )
+
+    assert int(started.stdout) == OTHER
+
+
 def test_a_worker_whose_policy_cannot_be_set_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -113,5 +148,6 @@ def test_a_worker_whose_policy_cannot_be_set_says_so_once(
 
     assert threading.active_count() == before
     assert [one.message for one in caplog.records] == [
-        "the policy of the threads cannot be set, and stays: Operation not permitted"
+        "the scheduling policy of this worker's threads cannot be changed: Operation not "
+        "permitted; under load it answers fewer requests than it could"
     ]

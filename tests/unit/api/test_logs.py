@@ -46,3 +46,32 @@ def test_a_terminal_shows_the_level_in_colour():
     shown = TextFormatter(colours=True).format(record(exc_info=None))
 
     assert re.fullmatch(r"\S+Z \[\x1b\[31merror +\x1b\[0m\] it failed +\[api\.tests\]", shown)
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        ("shop-7", "shop-7"),
+        ("müller", "müller"),
+        ("admin (HOTSWAP_ADMIN_TOKEN)", '"admin (HOTSWAP_ADMIN_TOKEN)"'),
+        ("ci\n2026-11-25 [info] answered", '"ci\\n2026-11-25 [info] answered"'),
+        ("ci model=housing", '"ci model=housing"'),
+        ('ci"', '"ci\\""'),
+        ("\x1b[2J", '"\\u001b[2J"'),
+    ],
+)
+def test_a_name_that_somebody_chose_stays_one_field_of_one_line(actor, shown):
+    entry = record(exc_info=None)
+    entry.actor = actor
+
+    assert TextFormatter(colours=False).format(entry).endswith(f"[api.tests] actor={shown}")
+
+
+def test_an_event_is_one_line_of_text():
+    entry = record(exc_info=None)
+    entry.msg = "cannot open /data\n2026-11-25 [info] answered: no such file"
+
+    shown = TextFormatter(colours=False).format(entry)
+
+    assert r"cannot open /data\n2026-11-25 [info] answered: no such file [api.tests]" in shown
+    assert shown.isprintable()
