@@ -71,11 +71,15 @@ class Generations:
 
     def end(self) -> None:
         """Stop the service, and wait for every process that was started here."""
+        holder = self.holder()
+        # First those that wait for the lock: they would serve when the holder has ended.
+        for process in self.started:
+            if process.pid != holder:
+                process.terminate()
         with suppress(ProcessLookupError):
-            os.kill(self.holder(), signal.SIGTERM)
+            os.kill(holder, signal.SIGTERM)
         wait_for(lambda: not is_alive(self.holder()))
         for process in self.started:
-            process.terminate()
             process.wait(60)
 
     def status(self, path: str = "/readyz") -> int:
