@@ -7,7 +7,6 @@ lines, without its message and local variables, which may contain what a caller 
 
 import json
 import logging
-import logging.config
 import sys
 import traceback
 from datetime import UTC, datetime

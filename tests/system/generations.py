@@ -76,8 +76,9 @@ class Generations:
         for process in self.started:
             if process.pid != holder:
                 process.terminate()
-        with suppress(ProcessLookupError):
-            os.kill(holder, signal.SIGTERM)
+        if holder:  # or the signal would go to this process and its group
+            with suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGTERM)
         wait_for(lambda: not is_alive(self.holder()))
         for process in self.started:
             process.wait(60)

@@ -1,10 +1,13 @@
-"""The memory of refused bodies goes back to the system, in a process of its own."""
+"""How much memory bodies take, and that of refused ones goes back to the system."""
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
+from api.bodies import read_body
+from api.receiving import ARRIVAL, Arrival
 from tests.marks import first_fast
 
 RESIDENT = r"""
@@ -81,3 +84,36 @@ def test_refused_bodies_leave_no_memory_in_use(bodies: str) -> None:
     )
 
     assert int(done.stdout) < 16
+
+
+def test_the_pieces_of_a_body_are_not_kept_beside_it():
+    size, held = 2**20, []
+
+    class Input:
+        def read(self, most):
+            held.append(tracemalloc.get_traced_memory()[0])
+            return bytes(most)
+
+    tracemalloc.start()
+    try:
+        body = read_body(
+            {"CONTENT_LENGTH": str(size), "wsgi.input": Input(), ARRIVAL: Whole()}, size
+        )
+    finally:
+        tracemalloc.stop()
+
+    assert len(body) == size
+    piece = size // len(held)
+    assert len(held) == 4
+    # What has arrived, with room to grow, and the last piece.
+    assert held[2] - held[0] < 3.5 * piece
+
+
+class Whole:
+    """A body that arrives at once."""
+
+    def begin_wait(self):
+        pass
+
+    def arrival(self, _size):
+        return Arrival.WHOLE

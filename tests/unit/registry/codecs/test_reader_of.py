@@ -7,6 +7,8 @@ from weakref import ref
 import pytest
 
 from registry.codecs.requests import reader_of
+from registry.engines.served_version import ServedVersion
+from registry.live.pool import LoadedVersion
 from registry.signature import Column, Output, Signature
 
 
@@ -17,6 +19,15 @@ def signature(**changes):
 
 def test_equal_signatures_share_a_reader():
     assert reader_of(signature()) is reader_of(signature())
+
+
+def test_loaded_versions_with_equal_signatures_share_a_reader():
+    first, second = (
+        LoadedVersion(ServedVersion("m", number, "onnx", "0" * 64, 1, signature(), None), None)
+        for number in (1, 2)
+    )
+
+    assert first.reader is second.reader
 
 
 @pytest.mark.parametrize(
