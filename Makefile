@@ -136,8 +136,9 @@ bench-engine: .venv/test ## Time the kernels of trees and scikit-learn, XGBoost 
 bench-retrain: .venv/test ## Time hotswap retrain and plain scikit-learn on the housing forest
 	$(BIN)/python -m benchmarks.retrain
 
-bench-swap: .venv/test ## Swap versions 1,000 times under load and check every response
+bench-swap: .venv/test ## Swap versions 1,000 times under load, check every response, and time predictions near swaps
 	$(BIN)/python -m benchmarks.swap
+	$(BIN)/python -m benchmarks.near_moves
 
 bench-rollouts: .venv/test ## Measure what splits and rollouts promise; ROLLOUTS=--write writes benchmarks/ROLLOUTS.md
 	$(BIN)/python -m benchmarks.rollouts $(ROLLOUTS)

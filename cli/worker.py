@@ -47,9 +47,11 @@ from cli.worker_start import ENDS, SUCCEEDED
 from registry.engines.allocator import map_large_blocks
 from registry.errors import Overloaded
 
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0001
 """How long a thread may hold Python's lock while others wait. A prediction takes 0.04 ms and
-acquires it twice; during a promotion it would wait 5 ms each time with Python's own setting."""
+acquires it several times; during a promotion it would wait 5 ms each time with Python's own
+setting. Nor may it be as long as the time between the statements of a promotion, which release the
+lock and take it again at once: whoever waits then begins to wait anew."""
 
 RETIRE_SECONDS = 0.5
 """How long a stopping worker keeps serving, closing each connection after its response."""

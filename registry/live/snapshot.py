@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.orm import Session, lazyload, load_only
 
 from registry.engines.served_version import Key, ServedVersion
@@ -67,6 +67,20 @@ _UPLOADS: frozenset[EventType] = frozenset({"registered", "upload_reused"})
 _UNREAD = Head(-1, GENESIS)
 MOST_EVENTS = 500
 """After more new events than this, the whole state is read again."""
+_EVENTS_FROM = (
+    select(
+        EventRow.seq,
+        EventRow.hash,
+        EventRow.previous_hash,
+        EventRow.type,
+        EventRow.model,
+        EventRow.details,
+    )
+    .where(EventRow.seq >= bindparam("seq"))
+    .order_by(EventRow.seq)
+    .limit(MOST_EVENTS + 2)
+)
+_HEAD = select(HistoryHeadRow.seq, HistoryHeadRow.hash)
 _CHUNK = 1000
 """Versions in one query; each takes two of the parameters that a database allows."""
 _SERVED_COLUMNS = (
@@ -151,20 +165,7 @@ def read_changes(session: Session, since: Head) -> Changes | None:
     None where the whole state has to be read: it is another history, an event is missing or of a
     type that this release does not know, or there are more than ``MOST_EVENTS``.
     """
-    query = (
-        select(
-            EventRow.seq,
-            EventRow.hash,
-            EventRow.previous_hash,
-            EventRow.type,
-            EventRow.model,
-            EventRow.details,
-        )
-        .where(EventRow.seq >= since.seq)
-        .order_by(EventRow.seq)
-        .limit(MOST_EVENTS + 2)
-    )
-    events = session.execute(query).all()
+    events = session.execute(_EVENTS_FROM, {"seq": since.seq}).all()
     if since != Head(0, GENESIS):
         if not events or Head(events[0].seq, events[0].hash) != since:
             return None
@@ -208,7 +209,7 @@ def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Sna
 
 def last_event(session: Session) -> Head:
     """The last event, which changes with every write."""
-    return Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
+    return Head(*session.execute(_HEAD).one())
 
 
 def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:

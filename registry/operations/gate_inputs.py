@@ -1,8 +1,9 @@
 """Reads what the gates of a version are evaluated with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from registry.gates.grammar import DataGate, Gate, parse_all
@@ -13,6 +14,13 @@ from registry.live.snapshot import served_version
 from registry.reading.queries import current_holdout
 from registry.storage.tables import WITHOUT_RELATED, AliasRow, HoldoutRow, PolicyRow, VersionRow
 
+_CHAMPION = (
+    select(VersionRow)
+    .join(AliasRow, (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number))
+    .where(AliasRow.model == bindparam("model"), AliasRow.name == bindparam("alias"))
+    .options(*WITHOUT_RELATED)
+)
+
 
 def read_gate_inputs(
     session: Session, version: VersionRow, alias: str, more: Sequence[Gate] = ()
@@ -21,23 +29,40 @@ def read_gate_inputs(
 
     Raises GateRefused where ``more`` requires a metric that the version's task does not have.
     """
+    return _inputs(session, version, alias, _gates(session, version, more))
+
+
+def read_promotion_inputs(
+    session: Session, version: VersionRow, alias: str, more: Sequence[Gate]
+) -> GateInputs:
+    """As ``read_gate_inputs``, but only what a promotion depends on. Without gates that is neither
+    a champion nor a metric, so none is read.
+
+    Raises GateRefused.
+    """
+    gates = _gates(session, version, more)
+    if not gates:
+        return GateInputs(_candidate(version, claimed={}), None, None, ())
+    return _inputs(session, version, alias, gates).for_promotion()
+
+
+def _gates(session: Session, version: VersionRow, more: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The gates of the policy and ``more``. Raises GateRefused."""
     check_task(more, served_version(version).signature.task)
-    champion = session.scalar(
-        select(VersionRow)
-        .join(
-            AliasRow,
-            (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number),
-        )
-        .where(AliasRow.model == version.model, AliasRow.name == alias)
-        .options(*WITHOUT_RELATED)
-    )
     policy = session.get(PolicyRow, version.model, populate_existing=True)
+    return merged(() if policy is None else parse_all(policy.gates), more)
+
+
+def _inputs(
+    session: Session, version: VersionRow, alias: str, gates: tuple[Gate, ...]
+) -> GateInputs:
+    """What ``gates`` are evaluated with."""
+    champion = session.scalar(_CHAMPION, {"model": version.model, "alias": alias})
     holdout = current_holdout(session, version.model)
-    gates = merged(() if policy is None else parse_all(policy.gates), more)
     profiled = any(isinstance(gate, DataGate) for gate in gates)
     return GateInputs(
-        candidate=_candidate(version, profiled=profiled),
-        champion=None if champion is None else _candidate(champion, profiled=profiled),
+        candidate=_measured(version, profiled=profiled),
+        champion=None if champion is None else _measured(champion, profiled=profiled),
         holdout=None if holdout is None else _holdout(holdout),
         gates=gates,
     )
@@ -47,9 +72,15 @@ def _holdout(row: HoldoutRow) -> Holdout:
     return Holdout(row.sha256, parse_format(row.format), row.target, row.table_rows)
 
 
-def _candidate(row: VersionRow, *, profiled: bool) -> Candidate:
+def _measured(row: VersionRow, *, profiled: bool) -> Candidate:
+    """The version with the metrics that are claimed for it and, if ``profiled``, its profile."""
     claimed = {metric.name: metric.value for metric in row.metrics}
-    engine = str(row.engine.get("name"))
     # The evaluation has up to 4 MiB.
-    profile = row.evaluation.get("profile") if profiled else None
+    return _candidate(row, claimed, row.evaluation.get("profile") if profiled else None)
+
+
+def _candidate(
+    row: VersionRow, claimed: Mapping[str, float], profile: Mapping[str, Any] | None = None
+) -> Candidate:
+    engine = str(row.engine.get("name"))
     return Candidate(served_version(row), claimed, engine, row.training_rows_sha256, profile)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from registry.errors import AliasTaken, ChampionMoved, GateFailed, SplitActive, Unavailable
@@ -37,7 +37,7 @@ from registry.operations.alias_requests import (
     keep_answer,
 )
 from registry.operations.end_rollout import end_other_rollout
-from registry.operations.gate_inputs import read_gate_inputs
+from registry.operations.gate_inputs import read_promotion_inputs
 from registry.operations.preparing import Prepare, commit_prepared
 from registry.operations.results import OperationResult, move_answer, replay
 from registry.operations.rows import locked_active_model
@@ -95,7 +95,7 @@ def promote(
             session, model, reference if number is None else str(number), WITHOUT_RELATED
         )
         _check_split(session, version, request)
-        return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
+        return read_promotion_inputs(session, version, request.alias, request.gates)
 
     return move_alias(
         database,
@@ -157,9 +157,12 @@ def move_alias(
     raise ChampionMoved(request.alias)
 
 
+_ALIASES = select(AliasRow.name).where(AliasRow.model == bindparam("model"))
+
+
 def _check_alias_is_free(session: Session, model: str, alias: str) -> None:
     """Check that the alias exists or can be created. Raises AliasMalformed, AliasTaken."""
-    names = session.scalars(select(AliasRow.name).where(AliasRow.model == model)).all()
+    names = session.scalars(_ALIASES, {"model": model}).all()
     if alias in names:
         return
     check_new_alias(alias)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Subquery, select, union
+from sqlalchemy import Subquery, bindparam, select, union
 from sqlalchemy.orm import Session
 
 from registry.errors import AliasNotFound, SplitNotFound
@@ -25,13 +25,17 @@ def answering() -> Subquery:
     return union(pointing, arms).subquery()
 
 
+_WEIGHTS = (
+    select(AliasArmRow.number, AliasArmRow.weight)
+    .where(AliasArmRow.model == bindparam("model"), AliasArmRow.alias == bindparam("alias"))
+    .order_by(AliasArmRow.number)
+)
+
+
 def weights_of(session: Session, model: str, alias: str) -> dict[int, int]:
     """The weights in basis points of the versions that the alias is split over, by number in
     ascending order; none: it is not split."""
-    query = select(AliasArmRow.number, AliasArmRow.weight).where(
-        AliasArmRow.model == model, AliasArmRow.alias == alias
-    )
-    return dict(session.execute(query.order_by(AliasArmRow.number)).all())
+    return dict(session.execute(_WEIGHTS, {"model": model, "alias": alias}).all())
 
 
 def arms_of(session: Session, models: Collection[str]) -> dict[tuple[str, str], list[View]]:

@@ -78,6 +78,7 @@ class Head:
 
 
 BEGINNING = Head(0, GENESIS)
+_LOCKED_HEAD = select(HistoryHeadRow).with_for_update().execution_options(populate_existing=True)
 _PART = 1000
 
 
@@ -103,9 +104,7 @@ def record(
 
     ``via``: the protocol of the request, if it is another system's; it becomes a detail.
     """
-    head = session.execute(
-        select(HistoryHeadRow).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
+    head = session.execute(_LOCKED_HEAD).scalar_one()
     event = EventRow(
         seq=head.seq + 1,
         at=utc_now(),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from registry.errors import RolloutNotFound
@@ -39,13 +39,20 @@ def find_rollout(session: Session, model: str, alias: str) -> RolloutRow:
     return row
 
 
+_ACTIVE = (
+    select(RolloutRow)
+    .where(
+        RolloutRow.model == bindparam("model"),
+        RolloutRow.alias == bindparam("alias"),
+        RolloutRow.ended_at.is_(None),
+    )
+    .execution_options(populate_existing=True)
+)
+
+
 def active_rollout(session: Session, model: str, alias: str) -> RolloutRow | None:
     """The rollout in progress under ``alias``."""
-    return session.scalar(
-        select(RolloutRow)
-        .where(RolloutRow.model == model, RolloutRow.alias == alias, RolloutRow.ended_at.is_(None))
-        .execution_options(populate_existing=True)
-    )
+    return session.scalar(_ACTIVE, {"model": model, "alias": alias})
 
 
 def active_rollouts(session: Session) -> Sequence[RolloutRow]:

@@ -213,6 +213,20 @@ def test_a_promotion_reads_no_tags_of_the_model_or_the_versions(worker_of):
     assert not any("_tags" in statement for statement in sent)
 
 
+def test_a_promotion_without_gates_reads_no_metrics_and_no_holdout(worker_of):
+    worker = worker_of(2, 3)
+    sent = []
+
+    @event.listens_for(worker.database.engine, "before_cursor_execute")
+    def note(connection, cursor, statement, *_):
+        sent.append(statement)
+
+    promoted(worker)
+
+    assert any("FROM policies" in statement for statement in sent)
+    assert not any("FROM metrics" in s or "FROM holdouts" in s for s in sent)
+
+
 def promoted(worker, number=2):
     promote(
         worker.database,
