@@ -380,6 +380,6 @@ MUTANTS: dict[str, tuple[Faults, Iterable[str]]] = {
     "looks at no lease": (Faults(looks_at_lease=False), NONE),
     "looks at the counter first": (Faults(looks_at_counter_first=True), {"request"}),
     "reads a clock that is set": (Faults(clock_is_set=True), {"set a clock"}),
-    "keeps its page over a boot": (Faults(page_outlives_boot=True), {"stop", "boot"}),
+    "keeps its page over a life": (Faults(page_outlives_life=True), {"stop", "boot"}),
 }
 """Each with the events that it takes to see the fault."""

@@ -59,7 +59,7 @@ class Faults:
     waits_before_replays: bool = True
     notes_before_it_looks: bool = True
     clock_is_set: bool = False
-    page_outlives_boot: bool = False
+    page_outlives_life: bool = False
 
 
 class Machine:
@@ -152,7 +152,7 @@ class Machine:
 
     def start_process(self) -> None:
         """Start the renewer of a worker, which maps the page first."""
-        if self.page.boot != self.boot and not self.world.faults.page_outlives_boot:
+        if self.page.boot != self.boot and not self.world.faults.page_outlives_life:
             self.page.valid_until = self.page.incarnation = 0
         self.page.boot = self.boot
         self.promoter = self._promoter()
@@ -191,6 +191,8 @@ class Machine:
             self.boot += 1
             self.booted = self.world.now
         self.is_on = True
+        if not self.world.faults.page_outlives_life:
+            self.page.valid_until = 0  # as its first worker does, by HostLife
         self.start_process()
 
     def step(self, process: Process, fate: str = "well") -> str | None:

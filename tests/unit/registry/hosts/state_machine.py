@@ -248,9 +248,10 @@ class Hosts(RuleBasedStateMachine):
             machine.run(request)
 
     @may("replace")
-    @rule(which=ANY, long=st.booleans(), steps=st.integers(0, 5))
-    def replace_renewer(self, which: int, steps: int, *, long: bool) -> None:
-        """Its worker is killed and another takes over, maybe with another setting."""
+    @rule(which=ANY, long=st.booleans(), steps=st.integers(0, 7), changes=st.booleans())
+    def replace_renewer(self, which: int, steps: int, *, long: bool, changes: bool) -> None:
+        """Its worker is killed and another takes over, maybe with another setting. ``changes``:
+        another host makes a change before the new one has ended its first beat."""
         machine = self.machine(which)
         if machine.is_on:
             machine.end_process()
@@ -258,6 +259,8 @@ class Hosts(RuleBasedStateMachine):
             machine.start_process()
             if machine.renewing is not None and steps:
                 machine.run(machine.renewing, steps)
+            if changes:
+                self.change_to_the_end((which + 1, 15), 0)
 
     @may("stop")
     @rule(which=ANY, boots=st.booleans(), again=st.booleans())
@@ -302,7 +305,8 @@ class Hosts(RuleBasedStateMachine):
         for _ in range(beats):
             self.beat(machine)
         if replaced and "replace" in self.events:
-            self.replace_renewer(len(self.world.machines) - 1, 0, long=False)
+            last = len(self.world.machines) - 1
+            self.replace_renewer(last, 0, long=False, changes=False)
             self.beat(machine)
         if changes:
             self.change_to_the_end((len(self.world.machines) - 1, 0), 0)
