@@ -84,7 +84,7 @@ _PART = 1000
 
 def lock_head(session: Session) -> None:
     """Let one transaction at a time go on, as for an event, until the transaction ends."""
-    session.execute(select(HistoryHeadRow).with_for_update())
+    session.execute(_LOCKED_HEAD)
 
 
 def record(
