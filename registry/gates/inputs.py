@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.engines.served_version import ServedVersion
-from registry.gates.grammar import EngineGate, ExampleGate, Gate
+from registry.gates.grammar import Gate
 from registry.gates.holdouts import Holdout
 
 
@@ -32,16 +32,3 @@ class GateInputs:
     champion: Candidate | None
     holdout: Holdout | None
     gates: tuple[Gate, ...]
-
-    def for_promotion(self) -> "GateInputs":
-        """What a promotion depends on: a version that the alias points at already has no gates to
-        pass, and without gates neither the champion nor the holdout matters."""
-        champion = self.champion and self.champion.version.number
-        if not self.gates or champion == self.candidate.version.number:
-            return GateInputs(self.candidate, None, None, ())
-        return self
-
-    def for_rollback(self) -> "GateInputs":
-        """With only those gates that say whether the candidate can serve at all."""
-        kept = tuple(gate for gate in self.gates if isinstance(gate, ExampleGate | EngineGate))
-        return GateInputs(self.candidate, None, None, kept)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from registry.gates.grammar import DataGate, Gate, parse_all
+from registry.gates.grammar import DataGate, EngineGate, ExampleGate, Gate, parse_all
 from registry.gates.holdouts import Holdout, parse_format
 from registry.gates.inputs import Candidate, GateInputs
 from registry.gates.policies import check_task, merged
@@ -35,15 +35,24 @@ def read_gate_inputs(
 def read_promotion_inputs(
     session: Session, version: VersionRow, alias: str, more: Sequence[Gate]
 ) -> GateInputs:
-    """As ``read_gate_inputs``, but only what a promotion depends on. Without gates that is neither
-    a champion nor a metric, so none is read.
+    """As ``read_gate_inputs``, but only what a promotion depends on. A version that the alias
+    points at already has no gates to pass, and without gates neither the champion nor metrics
+    matter.
 
     Raises GateRefused.
     """
-    gates = _gates(session, version, more)
-    if not gates:
-        return GateInputs(_candidate(version, claimed={}), None, None, ())
-    return _inputs(session, version, alias, gates).for_promotion()
+    if gates := _gates(session, version, more):
+        inputs = _inputs(session, version, alias, gates)
+        if inputs.champion is None or inputs.champion.version.number != version.number:
+            return inputs
+    return _alone(version, ())
+
+
+def read_rollback_inputs(session: Session, version: VersionRow) -> GateInputs:
+    """Those gates of the policy that say whether ``version`` can serve at all; they depend on
+    nothing else."""
+    gates = _gates(session, version, ())
+    return _alone(version, [one for one in gates if isinstance(one, ExampleGate | EngineGate)])
 
 
 def _gates(session: Session, version: VersionRow, more: Sequence[Gate]) -> tuple[Gate, ...]:
@@ -66,6 +75,11 @@ def _inputs(
         holdout=None if holdout is None else _holdout(holdout),
         gates=gates,
     )
+
+
+def _alone(version: VersionRow, gates: Sequence[Gate]) -> GateInputs:
+    """What gates are evaluated with that look at no metric and no other version."""
+    return GateInputs(_candidate(version, claimed={}), None, None, tuple(gates))
 
 
 def _holdout(row: HoldoutRow) -> Holdout:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from registry.errors import AliasNotFound, NothingToRollBackTo, SplitNotFound
 from registry.gates.inputs import GateInputs
 from registry.operations.end_split import end_split
-from registry.operations.gate_inputs import read_gate_inputs
+from registry.operations.gate_inputs import read_rollback_inputs
 from registry.operations.preparing import Prepare
 from registry.operations.promote import EvaluateGates, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
@@ -62,7 +62,7 @@ def rollback(
         if number not in {None, target}:
             raise NothingToRollBackTo.moved(request.alias)
         version = find_ready_version(session, model, str(target), WITHOUT_RELATED)
-        return read_gate_inputs(session, version, request.alias).for_rollback()
+        return read_rollback_inputs(session, version)
 
     if to_version is None and _is_split(database, model, request.alias):
         try:

@@ -200,31 +200,33 @@ def prepared(worker):
 
 
 def test_a_promotion_reads_no_tags_of_the_model_or_the_versions(worker_of):
-    worker = worker_of(2, 3)
-    sent = []
-
-    @event.listens_for(worker.database.engine, "before_cursor_execute")
-    def note(connection, cursor, statement, *_):
-        sent.append(statement)
-
-    promoted(worker)
+    sent = statements_of(promoted, worker_of(2, 3))
 
     assert any("FROM versions" in statement for statement in sent)
     assert not any("_tags" in statement for statement in sent)
 
 
-def test_a_promotion_without_gates_reads_no_metrics_and_no_holdout(worker_of):
+def test_moves_without_gates_read_no_metrics_and_no_holdout(worker_of):
     worker = worker_of(2, 3)
+    promoted(worker, 3)
+
+    for move in (promoted, rolled_back):
+        sent = statements_of(move, worker)
+        assert any("FROM policies" in statement for statement in sent)
+        assert not any("FROM metrics" in s or "FROM holdouts" in s for s in sent)
+
+
+def statements_of(action, worker):
+    """What ``action`` sends to the database of ``worker``."""
     sent = []
 
-    @event.listens_for(worker.database.engine, "before_cursor_execute")
     def note(connection, cursor, statement, *_):
         sent.append(statement)
 
-    promoted(worker)
-
-    assert any("FROM policies" in statement for statement in sent)
-    assert not any("FROM metrics" in s or "FROM holdouts" in s for s in sent)
+    event.listen(worker.database.engine, "before_cursor_execute", note)
+    action(worker)
+    event.remove(worker.database.engine, "before_cursor_execute", note)
+    return sent
 
 
 def promoted(worker, number=2):
