@@ -24,9 +24,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from benchmarks.service import TOKEN, running_service, upload
-from benchmarks.swap import NEAR_SECONDS, OWN, Target, constant_model
+from benchmarks.swap import OWN, Target, constant_model, report
 from benchmarks.swap_moves import promoted
-from benchmarks.swap_record import Reply, check, near_a_move, quantile
+from benchmarks.swap_record import Reply, check
 
 WARM_UP_SECONDS = 2.0
 STEADY_SECONDS = 4.0
@@ -144,20 +144,9 @@ def main() -> int:
             time.sleep(GAP_SECONDS)
         replies = results.get(timeout=LONGEST_SECONDS)
         client.join()
+    replies = [one for one in replies if one.start > moves[1].start - STEADY_SECONDS]
     verdict = check(replies, moves, answers)
-    begin = moves[1].start
-    steady = [reply for reply in replies if begin - STEADY_SECONDS < reply.start < begin]
-    steady = [reply for reply in steady if reply.end < begin]
-    near = near_a_move(replies, moves[1:], NEAR_SECONDS)
-    took = [move.end - move.start for move in moves[1:]]
-    print(f"moves            {len(took)}, median {quantile(took, 0.5) * 1e3:.1f} ms")
-    print(f"replies          {len(replies)}, {'none' if verdict.clean else 'some'} of them wrong")
-    p99 = []
-    for name, part in (("steady", steady), ("near a move", near)):
-        times = [reply.end - reply.start for reply in part]
-        p99.append(quantile(times, 0.99))
-        print(f"{name:<16} p50 {quantile(times, 0.5) * 1e3:.2f} ms, p99 {p99[-1] * 1e3:.2f} ms")
-    print(f"p99              {p99[1] / p99[0]:.2f} times the steady one")
+    print(report(verdict, replies, moves))
     return 0 if verdict.clean else 1
 
 

@@ -255,10 +255,13 @@ def report(verdict: Verdict, replies: list[Reply], moves: list[Move]) -> str:
         f"stale            {len(verdict.stale)}",
         f"backwards        {len(verdict.backwards)}",
     ]
+    slowest = []
     for name, part in (("steady", steady), ("near a move", near)):
         times = [reply.end - reply.start for reply in part]
         p50, p99 = (quantile(times, share) * 1e3 for share in (0.5, 0.99))
         lines.append(f"{name:<16} p50 {p50:.2f} ms, p99 {p99:.2f} ms, {len(times)} replies")
+        slowest.append(p99)
+    lines.append(f"p99 near a move  {slowest[1] / slowest[0]:.2f} times the steady one")
     return "\n".join(lines)
 
 
