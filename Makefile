@@ -99,7 +99,7 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
 		$(CURDIR)/tests/integration/engines/test_forest_kernel*.py $(CURDIR)/tests/integration/engines/test_boosting_kernel*.py \
-		$(CURDIR)/tests/unit/registry/engines/test_chain_kernel*.py \
+		$(CURDIR)/tests/unit/registry/engines/test_chain_kernel*.py $(CURDIR)/tests/unit/registry/engines/test_row_encoder.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_thrift_compact.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_tensor_texts.py \
 		$(CURDIR)/tests/unit/registry/splits/test_key_places.py \

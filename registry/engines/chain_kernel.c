@@ -8,7 +8,11 @@
 
 #include "../kernel.h"
 
-enum { EXPONENTIALS_WORTH_A_SWITCH = 4096 };
+enum {
+    EXPONENTIALS_WORTH_A_SWITCH = 4096,
+    ROWS_AT_ONCE = 128,
+    LATEST_TEXTS = 64, /* a power of two */
+};
 
 /* The first moment of the year 1 and the last of the year 9999, in seconds since 1970. */
 static const double FIRST_DATE = -62135596800.0, LAST_DATE = 253402300799.999999;
@@ -97,9 +101,9 @@ static double look_up(const Step *step, double x)
     return low < last && entries[low].key == x ? entries[low].value : step->second;
 }
 
-static inline double apply(const Step *step, double x)
+static inline double apply_kind(int32_t kind, const Step *step, double x)
 {
-    switch (step->kind) {
+    switch (kind) {
     case FILL:
         return x != x ? step->first : x;
     case SUBTRACT:
@@ -127,8 +131,13 @@ static inline double apply(const Step *step, double x)
     case LOOK_UP:
         return look_up(step, x);
     default:
-        return date_part(step->kind, x);
+        return date_part(kind, x);
     }
+}
+
+static inline double apply(const Step *step, double x)
+{
+    return apply_kind(step->kind, step, x);
 }
 
 /* The feature of one chain. `step` is its first step, and then the next chain's. */
@@ -153,24 +162,60 @@ static void make_features(const Chains *self, const double *row, double *feature
     }
 }
 
-/* The features of `count` rows: rows x features, or features x rows for `by_column`. */
-static void make_many(const Chains *self, const double *rows, Py_ssize_t count, double *features,
+/* One step of `count` numbers. The steps that most models consist of have loops of their own, which the
+ * compiler turns into vector instructions. */
+static void apply_to_all(const Step *step, double *x, Py_ssize_t count)
+{
+    const Step local = *step; /* `x` cannot change it */
+
+#define APPLY_TO_ALL(KIND)                                                                         \
+    case KIND:                                                                                     \
+        for (Py_ssize_t at = 0; at < count; at++) {                                                \
+            x[at] = apply_kind(KIND, &local, x[at]);                                               \
+        }                                                                                          \
+        return
+
+    switch (local.kind) {
+        APPLY_TO_ALL(FILL);
+        APPLY_TO_ALL(SUBTRACT);
+        APPLY_TO_ALL(DIVIDE);
+        APPLY_TO_ALL(MULTIPLY);
+        APPLY_TO_ALL(ADD);
+        APPLY_TO_ALL(EQUALS);
+        APPLY_TO_ALL(IS_MISSING);
+        APPLY_TO_ALL(BETWEEN);
+        APPLY_TO_ALL(CLIP);
+    default:
+        for (Py_ssize_t at = 0; at < count; at++) {
+            x[at] = apply(&local, x[at]);
+        }
+    }
+#undef APPLY_TO_ALL
+}
+
+/* The features of `count` rows, whose cells are columns x rows: rows x features, or features x rows
+ * for `by_column`. */
+static void make_many(const Chains *self, const double *cells, Py_ssize_t count, double *features,
                       bool by_column)
 {
-    if (!by_column) {
-        for (Py_ssize_t row = 0; row < count; row++) {
-            make_features(self, rows + row * self->columns, features + row * self->features);
+    const Py_ssize_t to_row = by_column ? 1 : self->features,
+                     to_feature = by_column ? count : 1;
+    double x[ROWS_AT_ONCE];
+
+    for (Py_ssize_t first = 0; first < count; first += ROWS_AT_ONCE) {
+        const Py_ssize_t taken = count - first < ROWS_AT_ONCE ? count - first : ROWS_AT_ONCE;
+        const Step *step = self->steps;
+        for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+            const Chain *chain = self->chains + feature;
+            double *out = features + first * to_row + feature * to_feature;
+            memcpy(x, cells + chain->column * count + first, (size_t)taken * sizeof *x);
+            for (const Step *end = self->steps + chain->end; step < end; step++) {
+                apply_to_all(step, x, taken);
+            }
+            for (Py_ssize_t row = 0; row < taken; row++) {
+                out[row * to_row] = x[row];
+            }
         }
-        return;
-    }
-    const Step *first = self->steps;
-    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
-        const Chain *chain = self->chains + feature;
-        for (Py_ssize_t row = 0; row < count; row++) {
-            const Step *step = first;
-            *features++ = follow(self, chain, &step, rows + row * self->columns);
-        }
-        first = self->steps + chain->end;
     }
 }
 
@@ -249,9 +294,10 @@ static const Array ARRAY[ARRAYS] = {
     [KIND] = {"kind", "B", 1, 1, true},      [FIRST] = {"first", "d", 8, 1, true},
     [SECOND] = {"second", "d", 8, 1, true},
 };
-static const Array ROWS = {"rows", "d", 8, 2, true}, OUT = {"out", "d", 8, 2, true};
+static const Array CELLS = {"cells", "d", 8, 2, true}, OUT = {"out", "d", 8, 2, true};
 static const Array WEIGHTS = {"weights", "d", 8, 2, true}, START = {"start", "d", 8, 1, true};
 static const Array NUMBERS = {"numbers", "d", 8, 1, true};
+static const Array TEXTS = {"texts", "O", sizeof(PyObject *), 1, true};
 
 static bool check_sizes(const Py_buffer *views, Py_ssize_t columns)
 {
@@ -540,10 +586,10 @@ static PyObject *chains_decide(PyObject *object, PyObject *const *args, Py_ssize
     return sum_row(object, args, count, true);
 }
 
-static bool check_rows(const Chains *self, const Py_buffer *rows)
+static bool check_cells(const Chains *self, const Py_buffer *cells)
 {
-    if (rows->shape[1] != self->columns) {
-        PyErr_Format(PyExc_ValueError, "rows have %zd columns, not %zd", rows->shape[1],
+    if (cells->shape[0] != self->columns) {
+        PyErr_Format(PyExc_ValueError, "cells have %zd columns, not %zd", cells->shape[0],
                      self->columns);
         return false;
     }
@@ -556,79 +602,145 @@ static bool take_long(const Chains *self, Py_ssize_t rows, Py_ssize_t outputs)
 }
 
 PyDoc_STRVAR(weighted_sums_many_doc,
-             "weighted_sums_many($self, rows, weights, start, out, /)\n--\n\n"
-             "Write what weighted_sums gives for each of rows (rows x columns, float64, NaN where a\n"
-             "value is missing) into out (rows x outputs, float64). Raises ValueError.");
+             "weighted_sums_many($self, cells, weights, start, out, /)\n--\n\n"
+             "Write what weighted_sums gives for each row of cells (columns x rows, float64, NaN\n"
+             "where a value is missing) into out (rows x outputs, float64). Raises ValueError.");
 
 static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *args,
                                            Py_ssize_t count)
 {
     const Chains *self = (Chains *)object;
-    Py_buffer rows, out;
+    Py_buffer cells, out;
     Model model;
-    bool done = false;
+    double few[64], *row = NULL;
 
     if (count != 4) {
         return PyErr_Format(PyExc_TypeError, "weighted_sums_many takes 4 arguments, not %zd",
                             count);
     }
-    if (!get_buffer(args[0], &ROWS, false, &rows)) {
+    if (!get_buffer(args[0], &CELLS, false, &cells)) {
         return NULL;
     }
     if (get_buffer(args[3], &OUT, true, &out)) {
-        if (check_rows(self, &rows) && take_model(self, args[1], args[2], &model)) {
-            const double *row = rows.buf;
-            double *sums = out.buf;
-            if (check_out(&out, rows.shape[0], model.outputs)) {
-                PyThreadState *released =
-                    release_lock(take_long(self, rows.shape[0], model.outputs));
-                for (Py_ssize_t at = 0; at < rows.shape[0]; at++, row += self->columns) {
+        const Py_ssize_t row_count = cells.shape[1];
+        if (check_cells(self, &cells) && take_model(self, args[1], args[2], &model)) {
+            if (check_out(&out, row_count, model.outputs)) {
+                row = doubles(self->columns, few, sizeof few / sizeof *few);
+            }
+            if (row != NULL) {
+                const double *cell = cells.buf;
+                double *sums = out.buf;
+                PyThreadState *released = release_lock(take_long(self, row_count, model.outputs));
+                for (Py_ssize_t at = 0; at < row_count; at++, cell++, sums += model.outputs) {
+                    for (Py_ssize_t column = 0; column < self->columns; column++) {
+                        row[column] = cell[column * row_count];
+                    }
                     weighted_sums(self, row, model.weights.buf, model.start.buf, model.outputs,
                                   sums, NULL);
-                    sums += model.outputs;
                 }
                 take_lock(released);
-                done = true;
             }
             release_model(&model);
         }
         PyBuffer_Release(&out);
     }
-    PyBuffer_Release(&rows);
-    return done ? Py_NewRef(Py_None) : NULL;
+    PyBuffer_Release(&cells);
+    if (row == NULL) {
+        return NULL;
+    }
+    free_doubles(row, few);
+    return Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(many_doc,
-             "many($self, rows, out, by_column, /)\n--\n\n"
-             "Write the features of rows (rows x columns, float64, NaN where a value is missing)\n"
-             "into out (float64): rows x features, or features x rows for by_column. Raises\n"
+             "many($self, cells, out, by_column, /)\n--\n\n"
+             "Write the features of the rows of cells (columns x rows, float64, NaN where a value is\n"
+             "missing) into out (float64): rows x features, or features x rows for by_column. Raises\n"
              "ValueError.");
 
 static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     const Chains *self = (Chains *)object;
-    Py_buffer rows, out;
+    Py_buffer cells, out;
     bool done = false;
 
     if (count != 3) {
         return PyErr_Format(PyExc_TypeError, "many takes 3 arguments, not %zd", count);
     }
     const bool by_column = args[2] == Py_True;
-    if (!get_buffer(args[0], &ROWS, false, &rows)) {
+    if (!get_buffer(args[0], &CELLS, false, &cells)) {
         return NULL;
     }
     if (get_buffer(args[1], &OUT, true, &out)) {
-        const Py_ssize_t row_count = rows.shape[0];
-        if (check_rows(self, &rows) && (by_column ? check_out(&out, self->features, row_count)
-                                                  : check_out(&out, row_count, self->features))) {
+        const Py_ssize_t row_count = cells.shape[1];
+        if (check_cells(self, &cells) && (by_column ? check_out(&out, self->features, row_count)
+                                                    : check_out(&out, row_count, self->features))) {
             PyThreadState *released = release_lock(take_long(self, row_count, 1));
-            make_many(self, rows.buf, row_count, out.buf, by_column);
+            make_many(self, cells.buf, row_count, out.buf, by_column);
             take_lock(released);
             done = true;
         }
         PyBuffer_Release(&out);
     }
-    PyBuffer_Release(&rows);
+    PyBuffer_Release(&cells);
+    return done ? Py_NewRef(Py_None) : NULL;
+}
+
+PyDoc_STRVAR(encode_doc,
+             "encode(texts, codes, out, /)\n--\n\n"
+             "Write into out (float64) the number that the dict codes has for each of texts (objects,\n"
+             "as many): -1 for a text that it does not have, NaN for what is not a text. Raises\n"
+             "ValueError.");
+
+/* The number of a text. Returns false with an exception set. */
+static bool code_of(PyObject *codes, PyObject *text, double *code)
+{
+    if (text == NULL || !PyUnicode_Check(text)) {
+        *code = (double)NAN;
+        return true;
+    }
+    PyObject *known = PyDict_GetItemWithError(codes, text);
+    *code = known == NULL ? -1.0 : PyFloat_AsDouble(known);
+    return *code != -1.0 || PyErr_Occurred() == NULL;
+}
+
+static PyObject *encode(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    /* Columns repeat texts, and decoders share the strings: the last ones are found again by their
+     * addresses, which is several times as fast. `texts` keeps them alive. */
+    struct {
+        PyObject *text;
+        double code;
+    } latest[LATEST_TEXTS] = {{NULL, (double)NAN}};
+    Py_buffer texts, out;
+    bool done = false;
+
+    if (count != 3 || !PyDict_Check(args[1])) {
+        return PyErr_Format(PyExc_TypeError, "encode takes an array, a dict and an array");
+    }
+    if (!get_buffer(args[0], &TEXTS, false, &texts)) {
+        return NULL;
+    }
+    if (get_buffer(args[2], &NUMBERS, true, &out)) {
+        PyObject *const *text = texts.buf;
+        double *code = out.buf;
+        done = texts.shape[0] == out.shape[0];
+        if (!done) {
+            PyErr_Format(PyExc_ValueError, "%zd texts, and room for %zd", texts.shape[0],
+                         out.shape[0]);
+        }
+        for (Py_ssize_t at = 0; done && at < texts.shape[0]; at++) {
+            const uintptr_t address = (uintptr_t)text[at];
+            const size_t place = (address >> 4 ^ address >> 10) % LATEST_TEXTS;
+            if (latest[place].text != text[at]) {
+                done = code_of(args[1], text[at], &latest[place].code);
+                latest[place].text = text[at];
+            }
+            code[at] = latest[place].code;
+        }
+        PyBuffer_Release(&out);
+    }
+    PyBuffer_Release(&texts);
     return done ? Py_NewRef(Py_None) : NULL;
 }
 
@@ -678,6 +790,7 @@ static PyMethodDef methods[] = {
 
 static PyMethodDef functions[] = {
     {"logistic", chains_logistic, METH_O, logistic_doc},
+    {"encode", (PyCFunction)(void (*)(void))encode, METH_FASTCALL, encode_doc},
     {NULL, NULL, 0, NULL},
 };
 

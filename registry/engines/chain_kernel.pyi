@@ -1,4 +1,4 @@
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +36,17 @@ class Chains:
     ) -> int: ...
     def weighted_sums_many(
         self,
-        rows: NDArray[np.float64],
+        cells: NDArray[np.float64],
         weights: NDArray[np.float64],
         start: NDArray[np.float64],
         out: NDArray[np.float64],
         /,
     ) -> None: ...
     def many(
-        self, rows: NDArray[np.float64], out: NDArray[np.float64], by_column: bool, /
+        self, cells: NDArray[np.float64], out: NDArray[np.float64], by_column: bool, /
     ) -> None: ...
 
 def logistic(numbers: NDArray[np.float64], /) -> None: ...
+def encode(
+    texts: NDArray[np.object_], codes: dict[Any, float], out: NDArray[np.float64], /
+) -> None: ...

@@ -76,7 +76,7 @@ class ChainProgram:
     ) -> NDArray[np.float64]:
         """What ``weighted_sums`` gives for each row of ``batch``, rows x outputs."""
         sums = np.empty((batch.rows, len(start)))
-        self._chains.weighted_sums_many(self._encoder.rows(batch), weights, start, sums)
+        self._chains.weighted_sums_many(self._encoder.columns(batch), weights, start, sums)
         return sums
 
     def array(self, batch: Batch) -> NDArray[np.float64]:
@@ -95,8 +95,8 @@ class ChainProgram:
 
     def features(self, batch: Batch, start: int, stop: int) -> NDArray[np.float64]:
         """The features of the rows of ``batch`` from ``start`` to ``stop``."""
-        part = self._encoder.rows(batch, start, stop)
-        made = np.empty((len(part), self.width))
+        part = self._encoder.columns(batch, start, stop)
+        made = np.empty((part.shape[1], self.width))
         self._chains.many(part, made, False)
         return made
 
@@ -104,8 +104,9 @@ class ChainProgram:
         count = max(1, batch.rows // each)
         for number in range(count):
             end = batch.rows if number == count - 1 else (number + 1) * each
-            part = self._encoder.rows(batch, number * each, end)
-            features = np.empty((self.width, len(part)) if by_column else (len(part), self.width))
+            part = self._encoder.columns(batch, number * each, end)
+            rows = part.shape[1]
+            features = np.empty((self.width, rows) if by_column else (rows, self.width))
             self._chains.many(part, features, by_column)
             yield features.T if by_column else features
 

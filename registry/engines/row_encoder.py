@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
 
+try:
+    from registry.engines import chain_kernel
+except ImportError:
+    AVAILABLE = False
+else:
+    AVAILABLE = True
+
 _UNKNOWN = -1.0
 _TEXTS_AT_ONCE = 1024
 
@@ -53,23 +60,31 @@ class RowEncoder:
             coded[position] = codes[coded[position]]
         return tuple(coded)
 
-    def rows(self, batch: Batch, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
-        """The rows of the batch from ``start`` to ``stop`` (its end, if None) as rows x columns,
+    def columns(self, batch: Batch, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """The rows of the batch from ``start`` to ``stop`` (its end, if None) as columns x rows,
         NaN where a value is missing."""
         stop = batch.rows if stop is None else stop
-        rows = np.empty((stop - start, self._width))
+        columns = np.empty((self._width, stop - start))
         texts = dict(self._texts)
         for position, column in enumerate(self._columns(batch.columns)):
             part = column[start:stop]
             codes = texts.get(position)
-            rows[:, position] = part if codes is None else _coded(codes, part)
-        return rows
+            if codes is None:
+                columns[position] = part
+            else:
+                _encode_all(codes, part, columns[position])
+        return columns
+
+    def rows(self, batch: Batch) -> NDArray[np.float64]:
+        """All rows of the batch as rows x columns, NaN where a value is missing."""
+        return np.ascontiguousarray(self.columns(batch).T)
 
 
-def _coded(codes: _Codes, texts: NDArray[Any]) -> NDArray[np.float64]:
+def _encode_all(codes: _Codes, texts: NDArray[Any], into: NDArray[np.float64]) -> None:
     # In parts, so that other threads can run in between.
-    coded = np.empty(len(texts))
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        part = texts[start : start + _TEXTS_AT_ONCE]
-        coded[start : start + len(part)] = np.fromiter(map(codes.__getitem__, part), np.float64)
-    return coded
+        part, coded = texts[start : start + _TEXTS_AT_ONCE], into[start : start + _TEXTS_AT_ONCE]
+        if AVAILABLE:
+            chain_kernel.encode(np.ascontiguousarray(part, dtype=object), codes, coded)
+        else:
+            coded[:] = np.fromiter(map(codes.__getitem__, part), np.float64)

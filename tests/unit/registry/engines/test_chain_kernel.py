@@ -76,11 +76,35 @@ def test_steps_equal_numpy_s_to_the_last_bit(steps, values):
     made = chains(steps)
     many = np.empty((len(values), 1))
 
-    made.many(np.array(values).reshape(-1, 1), many, False)
+    made.many(np.array([values]), many, False)
 
     assert list(map(bits, many[:, 0])) == list(map(bits, expected))
     for value, answer in zip(values, expected, strict=True):
         assert bits(np.frombuffer(made.row((value,)))[0]) == bits(answer)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 3, 127, 128, 129, 300])
+def test_many_rows_have_the_features_that_each_has_alone(rows, by_column):
+    drawn = np.random.default_rng(rows).normal(0, 1e3, (2, rows))
+    drawn[:, ::5], drawn[:, 1::7] = np.nan, np.inf
+    drawn[:, 2::3] = 1.0
+    operations = [operation for operation in APPLIED for _ in range(2)]
+    made = Chains(
+        np.array([0, 1] * len(APPLIED), np.int32),
+        np.ones(len(operations), np.int32),
+        np.array(operations, np.uint8),
+        np.ones(len(operations)),
+        np.full(len(operations), 700.0),
+        columns=2,
+    )
+    many = np.empty((len(operations), rows) if by_column else (rows, len(operations)))
+
+    made.many(drawn, many, by_column)
+
+    for row, features in zip(drawn.T.tolist(), many.T if by_column else many, strict=True):
+        alone = np.frombuffer(made.row(tuple(row)))
+        assert list(map(bits, features)) == list(map(bits, alone))
 
 
 def test_none_becomes_nan_and_numbers_of_any_type_doubles():
@@ -180,7 +204,7 @@ def test_tables_of_any_size_find_each_of_their_keys(values, probe):
     probes = [*keys, probe]
     many = np.empty((len(probes), 1))
 
-    made.many(np.array(probes).reshape(-1, 1), many, False)
+    made.many(np.array([probes]), many, False)
 
     expected = [1.0 if math.isnan(one) else values.get(one, 2.0) for one in probes]
     assert list(map(bits, many[:, 0])) == list(map(bits, expected))
@@ -227,17 +251,21 @@ def test_rows_of_the_wrong_shape_are_refused(cells):
 
 
 @pytest.mark.parametrize(
-    ("rows", "out"),
+    ("cells", "out"),
     [
-        (np.empty((3, 1)), np.empty((3, 2))),
-        (np.empty((3, 2)), np.empty((2, 2))),
-        (np.empty((3, 2)).T, np.empty((2, 2))),
-        (np.empty((3, 2), np.float32), np.empty((3, 2))),
+        (np.empty((1, 3)), np.empty((3, 2))),
+        (np.empty((2, 3)), np.empty((2, 2))),
+        (np.empty((3, 2)).T, np.empty((3, 2))),
+        (np.empty((2, 3), np.float32), np.empty((3, 2))),
     ],
 )
-def test_batches_of_the_wrong_shape_are_refused(rows, out):
-    with pytest.raises(ValueError, match=r"rows|out"):
-        Chains(**GOOD).many(rows, out, False)
+def test_batches_of_the_wrong_shape_are_refused(cells, out):
+    made = Chains(**GOOD)
+
+    with pytest.raises(ValueError, match=r"cells|out"):
+        made.many(cells, out, False)
+    with pytest.raises(ValueError, match=r"cells|out"):
+        made.weighted_sums_many(cells, np.zeros((2, 2)), np.zeros(2), out)
 
 
 def test_a_read_only_output_buffer_is_refused():
@@ -245,7 +273,7 @@ def test_a_read_only_output_buffer_is_refused():
     out.flags.writeable = False
 
     with pytest.raises(ValueError, match="not writable"):
-        Chains(**GOOD).many(np.zeros((1, 2)), out, False)
+        Chains(**GOOD).many(np.zeros((2, 1)), out, False)
 
 
 @given(
@@ -342,14 +370,14 @@ def plain():
 
 
 def test_features_are_written_by_column_too():
-    rows = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    by_row = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     by_column = np.empty((2, 3))
 
-    plain().many(rows, by_column, True)
+    plain().many(by_row.T.copy(), by_column, True)
 
-    assert by_column.tolist() == rows.T.tolist()
+    assert by_column.tolist() == by_row.T.tolist()
     with pytest.raises(ValueError, match="out is 3 x 2"):
-        plain().many(rows, np.empty((3, 2)), True)
+        plain().many(by_row.T.copy(), np.empty((3, 2)), True)
 
 
 def test_sums_add_the_features_of_each_row_in_order():
@@ -357,7 +385,7 @@ def test_sums_add_the_features_of_each_row_in_order():
     weights, start = np.array([[0.1, 3.0], [0.7, -1.0]]), np.array([0.3, 1e-3])
     sums = np.empty((50, 2))
 
-    plain().weighted_sums_many(rows, weights, start, sums)
+    plain().weighted_sums_many(rows.T.copy(), weights, start, sums)
 
     expected = [
         [row[0] * weights[0, at] + row[1] * weights[1, at] + start[at] for at in (0, 1)]
