@@ -234,9 +234,11 @@ def _text(
             else:
                 decoded[key] = (dictionary, _texts(dictionary))
         latest[name] = decoded[key]
-        indices = chunk.indices.cast(pa.int64())
+        indices = chunk.indices
+        if not pa.types.is_signed_integer(indices.type):
+            indices = indices.cast(pa.int64())
         parts.append(decoded[key][1][_plain(indices, -1)])  # -1, the last, is NaN
-    return np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _texts(dictionary: "pa.Array") -> NDArray[np.object_]:
