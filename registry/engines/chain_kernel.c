@@ -11,6 +11,7 @@
 enum {
     EXPONENTIALS_WORTH_A_SWITCH = 4096,
     ROWS_AT_ONCE = 128,
+    FEATURES_AT_ONCE = 8, /* a line of the cache */
     LATEST_TEXTS = 64, /* a power of two */
 };
 
@@ -193,27 +194,39 @@ static void apply_to_all(const Step *step, double *x, Py_ssize_t count)
 #undef APPLY_TO_ALL
 }
 
+/* Writes a tile of `width` features of `taken` rows, which are `to_row` features apart. Written one feature
+ * after the other, rows whose size is a power of two would push each other out of the cache. */
+static void write_tile(double (*tile)[ROWS_AT_ONCE], Py_ssize_t width, double *features,
+                       Py_ssize_t to_row, Py_ssize_t taken)
+{
+    for (Py_ssize_t row = 0; row < taken; row++) {
+        for (Py_ssize_t at = 0; at < width; at++) {
+            features[row * to_row + at] = tile[at][row];
+        }
+    }
+}
+
 /* The features of `count` rows, whose cells are columns x rows: rows x features, or features x rows
  * for `by_column`. */
 static void make_many(const Chains *self, const double *cells, Py_ssize_t count, double *features,
                       bool by_column)
 {
-    const Py_ssize_t to_row = by_column ? 1 : self->features,
-                     to_feature = by_column ? count : 1;
-    double x[ROWS_AT_ONCE];
+    double tile[FEATURES_AT_ONCE][ROWS_AT_ONCE];
 
     for (Py_ssize_t first = 0; first < count; first += ROWS_AT_ONCE) {
         const Py_ssize_t taken = count - first < ROWS_AT_ONCE ? count - first : ROWS_AT_ONCE;
         const Step *step = self->steps;
         for (Py_ssize_t feature = 0; feature < self->features; feature++) {
             const Chain *chain = self->chains + feature;
-            double *out = features + first * to_row + feature * to_feature;
+            const Py_ssize_t at = feature % FEATURES_AT_ONCE;
+            double *x = by_column ? features + feature * count + first : tile[at];
             memcpy(x, cells + chain->column * count + first, (size_t)taken * sizeof *x);
             for (const Step *end = self->steps + chain->end; step < end; step++) {
                 apply_to_all(step, x, taken);
             }
-            for (Py_ssize_t row = 0; row < taken; row++) {
-                out[row * to_row] = x[row];
+            if (!by_column && (at == FEATURES_AT_ONCE - 1 || feature == self->features - 1)) {
+                write_tile(tile, at + 1, features + first * self->features + feature - at,
+                           self->features, taken);
             }
         }
     }
