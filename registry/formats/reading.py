@@ -4,7 +4,6 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, Literal, get_args
 
 from registry.errors import ArtifactRefused, FormatUnsupported, shown
-from registry.formats.structure import check_structure
 
 Format = Literal["skops", "joblib", "onnx", "xgboost", "lightgbm"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -54,6 +53,9 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
     """
     if format_ == "onnx" or format_ in BOOSTERS:
         raise ArtifactRefused(f"A file of the format {format_} contains no scikit-learn model.")
+    # Workers know the names of formats without ever reading a model: what that needs is imported here.
+    from registry.formats.structure import check_structure
+
     if format_ == "skops":
         from registry.formats.skops_format import read_skops
 

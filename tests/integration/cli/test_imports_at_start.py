@@ -5,6 +5,8 @@ import sys
 
 UNUSED = {
     *("alembic", "matplotlib", "onnxruntime", "pandas", "pyarrow", "psycopg", "rich", "sklearn"),
+    "numpy.random",
+    "registry.formats.structure",
     "sqlalchemy.dialects.postgresql",
 }
 """What is imported only where it is needed: by migrations, pages, bodies, settings and commands."""
