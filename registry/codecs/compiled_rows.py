@@ -54,6 +54,11 @@ _LONGEST_HEADER = 2**20
 _DATES_AT_ONCE = 4096
 """The dates whose texts are in memory at the same time."""
 
+_TEXT_BITS = 23
+"""Of the length of a text, in what the kernel keeps of it: its place, whether it has escapes, and
+its length (``row_body.h``)."""
+LONGEST_TEXT = 2**_TEXT_BITS - 1
+
 _unescape = msgspec.json.Decoder(str).decode
 
 
@@ -187,3 +192,15 @@ def _texts(body: bytes, cells: NDArray[np.float64], null: float | None) -> NDArr
         # Each call holds the interpreter's lock for about 0.1 ms.
         first = row_kernel.texts(body, cells, texts, first, null, _unescape)
     return texts
+
+
+def texts_at(
+    characters: bytes, places: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.object_]:
+    """The texts in UTF-8 that begin at ``places`` of ``characters``, of ``sizes`` bytes, each at
+    most ``LONGEST_TEXT``. Equal ones usually share a string. Only where ``AVAILABLE``.
+
+    Raises ValueError where one is not in ``characters`` or is not UTF-8.
+    """
+    kept: NDArray[np.int64] = places << (_TEXT_BITS + 1) | sizes
+    return _texts(characters, kept.view(np.float64), None)

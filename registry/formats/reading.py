@@ -53,7 +53,7 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
     """
     if format_ == "onnx" or format_ in BOOSTERS:
         raise ArtifactRefused(f"A file of the format {format_} contains no scikit-learn model.")
-    # Workers know the names of formats without ever reading a model: what that needs is imported here.
+    # A worker uses the names of formats but reads no model, so it does not import what reads one.
     from registry.formats.structure import check_structure
 
     if format_ == "skops":

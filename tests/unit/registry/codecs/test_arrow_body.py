@@ -345,3 +345,45 @@ def test_doubles_are_read_alike_in_one_batch_and_in_several(rows_each):
         wrong = table.set_column(table.schema.get_field_index(name), name, cells)
         refused = refusal(decode_arrow, written(wrong), signature)
         assert [fault.at for fault in refused.faults] == [f"rows[0].{name}"]
+
+
+TEXTS = Signature((Column("text", "string", nullable=False),), Output("y", "number"))
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Ghent"],
+        ["", "é", "🏠", "", "a\u0000b"],
+        ["", ""],
+        ["x" * 200, "x" * 200, "x"],
+        [f"text {at % 3_000}" for at in range(4_096)],
+        [f"text {at % 3_000}" for at in range(4_097)],
+    ],
+    ids=["one", "wide", "empty", "long", "short column", "long column"],
+)
+def test_texts_are_read_from_columns_of_any_length_and_any_place(texts, type_):
+    whole = pa.table({"text": pa.array([*texts, *texts, "behind"], type_)})
+
+    for first in (0, len(texts)):
+        batch = to_batch(whole.slice(first, len(texts)), TEXTS)
+        assert batch.columns["text"].tolist() == texts
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, whole.schema) as writer:
+        writer.write_table(whole.slice(1, len(texts)))
+    batch = decode_arrow(sink.getvalue().to_pybytes(), TEXTS, MANY)
+    assert batch.columns["text"].tolist() == [*texts, *texts][1 : len(texts) + 1]
+
+
+def test_a_null_among_texts_is_refused_where_none_is_allowed():
+    error = refusal(decode_arrow, arrow(pa.table({"text": ["Ghent", None]})), TEXTS)
+
+    assert error.faults[0].at == "rows[1].text"
+    assert error.faults[0].message == "null is not allowed here"
+
+
+def test_short_columns_of_repeated_texts_share_their_strings():
+    table = pa.table({"text": ["Ghent", "Turin"] * 500})
+
+    assert len(set(map(id, to_batch(table, TEXTS).columns["text"]))) == 2
