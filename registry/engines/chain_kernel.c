@@ -163,8 +163,8 @@ static void make_features(const Chains *self, const double *row, double *feature
     }
 }
 
-/* One step of `count` numbers. The steps that most models consist of have loops of their own, which the
- * compiler turns into vector instructions. */
+/* One step of `count` numbers. The steps that most models consist of have loops of their own, which
+ * the compiler turns into vector instructions. */
 static void apply_to_all(const Step *step, double *x, Py_ssize_t count)
 {
     const Step local = *step; /* `x` cannot change it */
@@ -194,8 +194,9 @@ static void apply_to_all(const Step *step, double *x, Py_ssize_t count)
 #undef APPLY_TO_ALL
 }
 
-/* Writes a tile of `width` features of `taken` rows, which are `to_row` features apart. Written one feature
- * after the other, rows whose size is a power of two would push each other out of the cache. */
+/* Writes a tile of `width` features of `taken` rows, which are `to_row` features apart. Written one
+ * feature after the other, rows whose size is a power of two would push each other out of the
+ * cache. */
 static void write_tile(double (*tile)[ROWS_AT_ONCE], Py_ssize_t width, double *features,
                        Py_ssize_t to_row, Py_ssize_t taken)
 {
@@ -667,9 +668,9 @@ static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *ar
 
 PyDoc_STRVAR(many_doc,
              "many($self, cells, out, by_column, /)\n--\n\n"
-             "Write the features of the rows of cells (columns x rows, float64, NaN where a value is\n"
-             "missing) into out (float64): rows x features, or features x rows for by_column. Raises\n"
-             "ValueError.");
+             "Write the features of the rows of cells (columns x rows, float64, NaN where a value\n"
+             "is missing) into out (float64): rows x features, or features x rows for by_column.\n"
+             "Raises ValueError.");
 
 static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
@@ -701,8 +702,8 @@ static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t
 
 PyDoc_STRVAR(encode_doc,
              "encode(texts, codes, out, /)\n--\n\n"
-             "Write into out (float64) the number that the dict codes has for each of texts (objects,\n"
-             "as many): -1 for a text that it does not have, NaN for what is not a text. Raises\n"
+             "Write into out (float64) the number that the dict codes has for each of texts (as many\n"
+             "objects): -1 for a text that it does not have, NaN for what is not a text. Raises\n"
              "ValueError.");
 
 /* The number of a text. Returns false with an exception set. */
