@@ -194,6 +194,20 @@ static void apply_to_all(const Step *step, double *x, Py_ssize_t count)
 #undef APPLY_TO_ALL
 }
 
+/* One feature of the rows `first` to `first + taken`, of `count` whose cells are columns x rows. `step`
+ * is as in `follow`. */
+static void follow_all(const Chains *self, const Chain *chain, const Step **step,
+                       const double *cells, Py_ssize_t count, Py_ssize_t first, Py_ssize_t taken,
+                       double *x)
+{
+    const Step *end = self->steps + chain->end;
+
+    memcpy(x, cells + chain->column * count + first, (size_t)taken * sizeof *x);
+    for (; *step < end; (*step)++) {
+        apply_to_all(*step, x, taken);
+    }
+}
+
 /* Writes a tile of `width` features of `taken` rows, which are `to_row` features apart. Written one
  * feature after the other, rows whose size is a power of two would push each other out of the
  * cache. */
@@ -218,13 +232,9 @@ static void make_many(const Chains *self, const double *cells, Py_ssize_t count,
         const Py_ssize_t taken = count - first < ROWS_AT_ONCE ? count - first : ROWS_AT_ONCE;
         const Step *step = self->steps;
         for (Py_ssize_t feature = 0; feature < self->features; feature++) {
-            const Chain *chain = self->chains + feature;
             const Py_ssize_t at = feature % FEATURES_AT_ONCE;
             double *x = by_column ? features + feature * count + first : tile[at];
-            memcpy(x, cells + chain->column * count + first, (size_t)taken * sizeof *x);
-            for (const Step *end = self->steps + chain->end; step < end; step++) {
-                apply_to_all(step, x, taken);
-            }
+            follow_all(self, self->chains + feature, &step, cells, count, first, taken, x);
             if (!by_column && (at == FEATURES_AT_ONCE - 1 || feature == self->features - 1)) {
                 write_tile(tile, at + 1, features + first * self->features + feature - at,
                            self->features, taken);
@@ -261,6 +271,43 @@ static void weighted_sums(const Chains *self, const double *row, const double *w
         sums[output] += start[output];
         if (sizes != NULL) {
             sizes[output] += fabs(start[output]);
+        }
+    }
+}
+
+/* Adds the products of a feature of `count` rows and its weights to `sums` (rows x outputs). */
+static inline void add_products(const double *x, Py_ssize_t count, const double *weights,
+                                Py_ssize_t outputs, double *sums)
+{
+    for (Py_ssize_t row = 0; row < count; row++) {
+        for (Py_ssize_t output = 0; output < outputs; output++) {
+            sums[row * outputs + output] += x[row] * weights[output];
+        }
+    }
+}
+
+/* The sums that `weighted_sums` gives for each of `count` rows, whose cells are columns x rows: each
+ * row's products are added in the same order. */
+static void weighted_sums_of_all(const Chains *self, const double *cells, Py_ssize_t count,
+                                 const double *weights, const double *start, Py_ssize_t outputs,
+                                 double *sums)
+{
+    double x[ROWS_AT_ONCE];
+
+    memset(sums, 0, (size_t)(count * outputs) * sizeof *sums);
+    for (Py_ssize_t first = 0; first < count; first += ROWS_AT_ONCE, sums += ROWS_AT_ONCE * outputs) {
+        const Py_ssize_t taken = count - first < ROWS_AT_ONCE ? count - first : ROWS_AT_ONCE;
+        const Step *step = self->steps;
+        for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+            follow_all(self, self->chains + feature, &step, cells, count, first, taken, x);
+            if (outputs == 1) { /* a loop of its own, in vector instructions */
+                add_products(x, taken, weights + feature, 1, sums);
+            } else {
+                add_products(x, taken, weights + feature * outputs, outputs, sums);
+            }
+        }
+        for (Py_ssize_t at = 0; at < taken * outputs; at++) {
+            sums[at] += start[at % outputs];
         }
     }
 }
@@ -626,7 +673,7 @@ static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *ar
     const Chains *self = (Chains *)object;
     Py_buffer cells, out;
     Model model;
-    double few[64], *row = NULL;
+    bool done = false;
 
     if (count != 4) {
         return PyErr_Format(PyExc_TypeError, "weighted_sums_many takes 4 arguments, not %zd",
@@ -639,31 +686,18 @@ static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *ar
         const Py_ssize_t row_count = cells.shape[1];
         if (check_cells(self, &cells) && take_model(self, args[1], args[2], &model)) {
             if (check_out(&out, row_count, model.outputs)) {
-                row = doubles(self->columns, few, sizeof few / sizeof *few);
-            }
-            if (row != NULL) {
-                const double *cell = cells.buf;
-                double *sums = out.buf;
                 PyThreadState *released = release_lock(take_long(self, row_count, model.outputs));
-                for (Py_ssize_t at = 0; at < row_count; at++, cell++, sums += model.outputs) {
-                    for (Py_ssize_t column = 0; column < self->columns; column++) {
-                        row[column] = cell[column * row_count];
-                    }
-                    weighted_sums(self, row, model.weights.buf, model.start.buf, model.outputs,
-                                  sums, NULL);
-                }
+                weighted_sums_of_all(self, cells.buf, row_count, model.weights.buf,
+                                     model.start.buf, model.outputs, out.buf);
                 take_lock(released);
+                done = true;
             }
             release_model(&model);
         }
         PyBuffer_Release(&out);
     }
     PyBuffer_Release(&cells);
-    if (row == NULL) {
-        return NULL;
-    }
-    free_doubles(row, few);
-    return Py_NewRef(Py_None);
+    return done ? Py_NewRef(Py_None) : NULL;
 }
 
 PyDoc_STRVAR(many_doc,

@@ -380,19 +380,23 @@ def test_features_are_written_by_column_too():
         plain().many(by_row.T.copy(), np.empty((3, 2)), True)
 
 
-def test_sums_add_the_features_of_each_row_in_order():
-    rows = np.random.default_rng(1).normal(size=(50, 2))
-    weights, start = np.array([[0.1, 3.0], [0.7, -1.0]]), np.array([0.3, 1e-3])
-    sums = np.empty((50, 2))
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, 127, 128, 300])
+def test_sums_add_the_features_of_each_row_in_order(rows, outputs):
+    draws = np.random.default_rng(rows)
+    values, weights = draws.normal(size=(rows, 2)), draws.normal(size=(2, outputs))
+    start = draws.normal(size=outputs)
+    sums = np.empty((rows, outputs))
 
-    plain().weighted_sums_many(rows.T.copy(), weights, start, sums)
+    plain().weighted_sums_many(values.T.copy(), weights, start, sums)
 
     expected = [
-        [row[0] * weights[0, at] + row[1] * weights[1, at] + start[at] for at in (0, 1)]
-        for row in rows
+        [row[0] * weights[0, at] + row[1] * weights[1, at] + start[at] for at in range(outputs)]
+        for row in values
     ]
     assert sums.tolist() == expected
-    assert [plain().weighted_sums(tuple(row), weights, start) for row in rows.tolist()] == expected
+    alone = [plain().weighted_sums(tuple(row), weights, start) for row in values.tolist()]
+    assert alone == expected
 
 
 @pytest.mark.parametrize(
