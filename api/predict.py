@@ -16,10 +16,10 @@ from api.bodies import read_body
 from api.negotiation import best_type
 from api.receiving import Environ
 from api.version_endpoint import Reply, VersionEndpoint, predictions_of
+from registry.codecs.arrow_reply import encode_arrow
 from registry.codecs.batch import Batch
 from registry.codecs.csv_reply import sent_rows, write_csv
 from registry.codecs.large_bodies import SMALL_BODY
-from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, CSV, JSON
 from registry.codecs.row_memory import largest_reply
 from registry.engines.predictor import Predict

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from registry.codecs.arrow_columns import to_batch
-from registry.codecs.arrow_sizes import message_sizes
+from registry.codecs.arrow_plain import MOST_CELLS, PlainForm, plain_form
+from registry.codecs.arrow_sizes import TableSize, arrow_size, message_sizes
 from registry.codecs.batch import Batch
 from registry.codecs.table_checks import (
     check_cells,
@@ -17,6 +18,45 @@ from registry.signature import Signature
 
 if TYPE_CHECKING:
     from registry.codecs.arrow_library import pa
+
+
+_MOST_FORMS = 4
+"""The forms of streams that a reader keeps, the newest ones."""
+
+
+class ArrowReader:
+    """Reads Arrow IPC streams for one signature. Safe to use from several threads."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._forms: tuple[PlainForm, ...] = ()
+
+    def size(self, body: bytes) -> TableSize:
+        """As ``arrow_size``."""
+        for form in self._forms:
+            if rows := form.rows(body):
+                return TableSize(rows, 0)
+        return arrow_size(body)
+
+    def read(self, body: bytes, max_cells: int) -> Batch:
+        """As ``decode_arrow``."""
+        for form in self._forms:
+            batch = form.batch(body, max_cells)
+            if batch is not None:
+                return batch
+        batch = decode_arrow(body, self._signature, max_cells)
+        if batch.rows * len(self._signature.inputs) <= MOST_CELLS:
+            self._remember(body)
+        return batch
+
+    def _remember(self, body: bytes) -> None:
+        from registry.codecs.arrow_library import pa
+
+        with pa.ipc.open_stream(body) as reader:
+            form = plain_form(body, reader.schema, self._signature)
+        forms = self._forms
+        if form is not None and form not in forms:
+            self._forms = (form, *forms[: _MOST_FORMS - 1])
 
 
 def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:

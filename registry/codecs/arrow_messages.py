@@ -14,13 +14,15 @@ from registry.errors import BodyMalformed
 
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 
-# Indices of the fields in the tables of Arrow's Message.fbs.
-_MESSAGE_VERSION, _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER, _MESSAGE_CUSTOM_METADATA = 0, 1, 2, 4
+# Indices of the fields in the tables of Arrow's Message.fbs and Schema.fbs.
+_MESSAGE_VERSION, _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER = 0, 1, 2
+_MESSAGE_BODY_LENGTH, _MESSAGE_CUSTOM_METADATA = 3, 4
 _DICTIONARY_DATA, _DICTIONARY_IS_DELTA = 1, 2
-_BATCH_LENGTH, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
+_BATCH_LENGTH, _BATCH_NODES, _BATCH_BUFFERS, _BATCH_COMPRESSION, _BATCH_VARIADIC = 0, 1, 2, 3, 4
+_SCHEMA_ENDIANNESS = 0
 
-_BUFFER_SIZE = 16
-"""Two longs: offset and length within the body."""
+_PAIR_SIZE = 16
+"""Two longs: rows and nulls of a column, or offset and length of a buffer within the body."""
 _LONG = struct.Struct("<q")
 _SHORT = struct.Struct("<h")
 _V5 = 4
@@ -65,13 +67,84 @@ def contents(metadata: bytes, body: memoryview) -> Contents:
         raise ValueError("a truncated message") from error
 
 
+class BatchNumbers(NamedTuple):
+    """The positions in the metadata of a record batch of what differs between batches of one
+    schema: ``rows`` and ``body`` (its length), a long each, and ``nodes`` and ``buffers``, a pair
+    of longs for each of the ``columns`` and of the ``parts``."""
+
+    rows: int
+    body: int
+    nodes: int
+    columns: int
+    buffers: int
+    parts: int
+
+    def extents(self) -> list[tuple[int, int]]:
+        """The first position and the one behind each of them, in order."""
+        sizes = _LONG.size, _LONG.size, self.columns * _PAIR_SIZE, self.parts * _PAIR_SIZE
+        firsts = self.rows, self.body, self.nodes, self.buffers
+        return sorted((first, first + size) for first, size in zip(firsts, sizes, strict=True))
+
+
+def batch_numbers(metadata: bytes) -> BatchNumbers | None:
+    """Where the metadata of a record batch has its numbers.
+
+    None where it is another message, has a part that not every batch has (compression, custom
+    metadata), lacks a number, since it is 0, or is not of the metadata version V5.
+
+    Raises ValueError where the metadata is malformed.
+    """
+    try:
+        message = _unsigned(metadata, 0)
+        version = _field(metadata, message, _MESSAGE_VERSION)
+        kind = _field(metadata, message, _MESSAGE_HEADER_TYPE)
+        batch = _referred(metadata, message, _MESSAGE_HEADER)
+        if (
+            not (version and kind and batch)
+            or _SHORT.unpack_from(metadata, version)[0] != _V5
+            or metadata[kind] != _RECORD_BATCH
+            or _field(metadata, message, _MESSAGE_CUSTOM_METADATA)
+            or _field(metadata, batch, _BATCH_COMPRESSION)
+            or _field(metadata, batch, _BATCH_VARIADIC)
+        ):
+            return None
+        nodes = _referred(metadata, batch, _BATCH_NODES)
+        buffers = _referred(metadata, batch, _BATCH_BUFFERS)
+        rows = _field(metadata, batch, _BATCH_LENGTH)
+        body = _field(metadata, message, _MESSAGE_BODY_LENGTH)
+        if not (rows and body and nodes and buffers):
+            return None
+        columns, parts = _unsigned(metadata, nodes), _unsigned(metadata, buffers)
+        if not (columns and parts):
+            return None
+    except (struct.error, IndexError) as error:
+        raise ValueError("a truncated message") from error
+    return BatchNumbers(rows, body, nodes + 4, columns, buffers + 4, parts)
+
+
+def is_plain_schema(metadata: bytes) -> bool:
+    """Whether the message of a schema has no body, and the numbers of its stream begin with their
+    lowest byte. Raises ValueError where the metadata is malformed."""
+    try:
+        message = _unsigned(metadata, 0)
+        header = _referred(metadata, message, _MESSAGE_HEADER)
+        body = _field(metadata, message, _MESSAGE_BODY_LENGTH)
+        order = _field(metadata, header, _SCHEMA_ENDIANNESS) if header else 0
+        return not (
+            (body and _LONG.unpack_from(metadata, body)[0])
+            or (order and _SHORT.unpack_from(metadata, order)[0])
+        )
+    except (struct.error, IndexError) as error:
+        raise ValueError("a truncated message") from error
+
+
 def _unpacked(metadata: bytes, batch: int, body: memoryview) -> int:
     """Compressed buffers declare their unpacked size; others may overlap, and take memory of their
     own once they are decoded."""
     vector = _referred(metadata, batch, _BATCH_BUFFERS)
     if not vector:
         return 0
-    end = vector + 4 + _unsigned(metadata, vector) * _BUFFER_SIZE
+    end = vector + 4 + _unsigned(metadata, vector) * _PAIR_SIZE
     if end > len(metadata):
         raise ValueError("a truncated message")
     places: tuple[int, ...] = struct.unpack(

@@ -58,6 +58,8 @@ _TEXT_BITS = 23
 """Of the length of a text, in what the kernel keeps of it: its place, whether it has escapes, and
 its length (``row_body.h``)."""
 LONGEST_TEXT = 2**_TEXT_BITS - 1
+_NULL_TEXT = -1
+"""What the kernel keeps of null."""
 
 _unescape = msgspec.json.Decoder(str).decode
 
@@ -195,12 +197,18 @@ def _texts(body: bytes, cells: NDArray[np.float64], null: float | None) -> NDArr
 
 
 def texts_at(
-    characters: bytes, places: NDArray[np.int64], sizes: NDArray[np.int64]
+    characters: bytes,
+    places: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    is_there: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.object_]:
     """The texts in UTF-8 that begin at ``places`` of ``characters``, of ``sizes`` bytes, each at
-    most ``LONGEST_TEXT``. Equal ones usually share a string. Only where ``AVAILABLE``.
+    most ``LONGEST_TEXT``; NaN where ``is_there`` is false. Equal ones usually share a string. Only
+    where ``AVAILABLE``.
 
     Raises ValueError where one is not in ``characters`` or is not UTF-8.
     """
     kept: NDArray[np.int64] = places << (_TEXT_BITS + 1) | sizes
-    return _texts(characters, kept.view(np.float64), None)
+    if is_there is not None:
+        kept[~is_there] = _NULL_TEXT
+    return _texts(characters, kept.view(np.float64), nan)

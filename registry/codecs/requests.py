@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from registry.codecs.arrow_body import decode_arrow
-from registry.codecs.arrow_sizes import TableSize, arrow_size
+from registry.codecs.arrow_body import ArrowReader
+from registry.codecs.arrow_sizes import TableSize
 from registry.codecs.batch import Batch
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
@@ -30,14 +30,12 @@ _BYTES_OF_SMALLEST_CELL = 2
 
 _DECODERS: dict[str, Callable[[bytes, Signature, int], Batch]] = {
     FORM: lambda body, signature, _: decode_form(body, signature),
-    ARROW: decode_arrow,
     PARQUET: decode_parquet,
 }
 _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     JSON: lambda body, signature: TableSize(most_json_rows(body, signature), 0),
     CSV: lambda body, signature: TableSize(most_csv_rows(body, signature), 0),
     FORM: lambda *_: TableSize(1, 0),
-    ARROW: lambda body, _: arrow_size(body),
     PARQUET: parquet_size,
 }
 _COPIES_IN_DECODERS = 3
@@ -52,7 +50,7 @@ _TEXTS: dict[str, Callable[[bytes], int]] = {
 }
 """The bytes of memory for the texts in one byte of a body. Tables are not searched for wide
 characters: they may be compressed, and numbers can contain any byte."""
-REQUEST_TYPES = (JSON, CSV, *_DECODERS)
+REQUEST_TYPES = (JSON, CSV, FORM, ARROW, PARQUET)
 
 
 class RequestReader:
@@ -65,6 +63,7 @@ class RequestReader:
         reader = JsonReader(signature)
         self.read_json = reader.read
         self._read_csv = CsvReader(signature).read
+        self._arrow = ArrowReader(signature)
         self.read_scoring = ScoringReader(reader, signature).read
         self.read_tensorflow = TensorflowReader(reader, signature).read
 
@@ -82,7 +81,11 @@ class RequestReader:
         Raises FormatUnsupported.
         """
         media_type = media_type_of(content_type)
-        size = _SIZES[media_type](body, self._signature)
+        size = (
+            self._arrow.size(body)
+            if media_type == ARROW
+            else _SIZES[media_type](body, self._signature)
+        )
         text = _TEXTS[media_type](body) if self._has_texts else 1
         return self._memory.of(
             size.rows,
@@ -105,7 +108,10 @@ class RequestReader:
             return self.read_json(body)
         if media_type == CSV:
             return self._read_csv(body)
-        return _DECODERS[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
+        max_cells = max_bytes // _BYTES_OF_SMALLEST_CELL
+        if media_type == ARROW:
+            return self._arrow.read(body, max_cells)
+        return _DECODERS[media_type](body, self._signature, max_cells)
 
 
 _readers: WeakValueDictionary[Signature, RequestReader] = WeakValueDictionary()

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.codecs.json_reply import json_list
 from registry.codecs.predictions import Predictions
-from registry.codecs.replies import json_list
 from registry.codecs.tensor_request import RequestedOutput
 from registry.codecs.tensor_texts import with_length
 from registry.codecs.tensor_types import BOOL, BYTES, output_datatype

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from registry.codecs.replies import JsonWriter
+from registry.codecs.json_reply import JsonWriter
 from registry.codecs.requests import JSON, reader_of
 from registry.codecs.tensor_codec import TensorCodec
 from registry.engines.backoff import Backoff

@@ -23,7 +23,7 @@ from sklearn.metrics import (
 from sklearn.pipeline import Pipeline
 
 from registry.codecs.json_reader import JsonReader
-from registry.codecs.replies import JsonWriter
+from registry.codecs.json_reply import JsonWriter
 from registry.engines.predictor import SklearnPredictor
 from tests.examples import (
     ALL,

@@ -14,8 +14,8 @@ from api.receiving import Environ
 from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.batch import Batch
 from registry.codecs.csv_reply import write_csv
+from registry.codecs.json_reply import json_list
 from registry.codecs.large_bodies import SMALL_BODY
-from registry.codecs.replies import json_list
 from registry.codecs.requests import CSV, JSON, PARQUET, media_type_of
 from registry.codecs.row_keys import copies
 from registry.codecs.scoring_body import with_header

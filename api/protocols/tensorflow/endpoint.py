@@ -8,8 +8,8 @@ from api.problems import Problem, Written
 from api.protocols.problems import write_error_text
 from api.receiving import Environ
 from api.version_endpoint import Reply, VersionEndpoint, predictions_of
+from registry.codecs.json_reply import json_list
 from registry.codecs.large_bodies import SMALL_BODY
-from registry.codecs.replies import json_list
 from registry.codecs.requests import JSON
 from registry.codecs.row_keys import copies
 from registry.live.pool import LoadedVersion

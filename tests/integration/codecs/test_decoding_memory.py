@@ -11,7 +11,7 @@ DECODE = r"""
 import ctypes, gc, io, json, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from registry.codecs.replies import JsonWriter
+from registry.codecs.json_reply import JsonWriter
 from registry.codecs.requests import ARROW, CSV, JSON, PARQUET, RequestReader
 from registry.codecs.predictions import Predictions
 from registry.signature import Column, Output, Signature

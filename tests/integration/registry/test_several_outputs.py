@@ -15,8 +15,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 from hotswap.files.formats import file_type
 from hotswap.files.output import answer_columns, output_of
+from registry.codecs.arrow_reply import encode_arrow
+from registry.codecs.json_reply import JsonWriter
 from registry.codecs.predictions import Predictions
-from registry.codecs.replies import JsonWriter, encode_arrow
 from registry.engines.model_messages import Required, read_reply, write_reply
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import HoldoutRefused, MetadataRefused

@@ -39,8 +39,9 @@ def key_values(builder, **pairs):
     return builder.EndVector()
 
 
-def stream(version, body, *places, metadata=None):
-    """``ROWS`` rows of two numbers, of which ``places`` are the offset and length in ``body``."""
+def stream(version, body, *places, metadata=None, schema=None):
+    """``ROWS`` rows of two numbers, of which ``places`` are the offset and length in ``body``.
+    ``schema``: the message before, if not that of ``NUMBERS``."""
     builder = flatbuffers.Builder()
     custom = key_values(builder, **metadata) if metadata else 0
     nodes = structs(builder, *[(ROWS, 0)] * len(places))
@@ -59,7 +60,8 @@ def stream(version, body, *places, metadata=None):
     builder.Finish(builder.EndObject())
     message = bytes(builder.Output())
     message += bytes(-len(message) % 8)
-    schema = pa.schema({name: pa.float64() for name in NUMBERS.names}).serialize().to_pybytes()
+    if schema is None:
+        schema = pa.schema({name: pa.float64() for name in NUMBERS.names}).serialize().to_pybytes()
     head = END[:4] + len(message).to_bytes(4, "little")
     return schema + head + message + body + END
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.codecs.arrow_reply import encode_arrow
+from registry.codecs.json_reply import JsonWriter
 from registry.codecs.predictions import Predictions
-from registry.codecs.replies import JsonWriter, encode_arrow
 from registry.signature import Output, Signature
 from tests.factories import MIXED, NUMBERS
 

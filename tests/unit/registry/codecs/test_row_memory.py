@@ -11,10 +11,10 @@ from registry.codecs.arrow_body import decode_arrow
 from registry.codecs.arrow_sizes import TableSize, arrow_size
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
+from registry.codecs.json_reply import JsonWriter
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.parquet_body import parquet_size
 from registry.codecs.predictions import Predictions
-from registry.codecs.replies import JsonWriter
 from registry.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
 from registry.codecs.row_memory import RowMemory
 from registry.errors import TooLarge

@@ -1,4 +1,4 @@
-"""Encodes predictions as JSON and Arrow."""
+"""Encodes predictions as JSON."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -53,37 +53,3 @@ def json_list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Sequen
     for at in range(0, len(values), _AT_ONCE):
         parts += (b",", _encode(to_list(values[at : at + _AT_ONCE]))[1:-1])
     return [b"[", *parts[1:], b"]"]
-
-
-def encode_arrow(predictions: Predictions, signature: Signature) -> bytes:
-    """An Arrow stream with the output's column and, if required, ``probability_<class>`` for each
-    class, or ``score``."""
-    import pyarrow as pa
-
-    names, columns = [signature.output.name], [_in_parts(predictions.values)]
-    if predictions.probabilities is not None:
-        for label, column in zip(
-            signature.output.classes or (), predictions.probabilities.T, strict=True
-        ):
-            names.append(f"probability_{label_text(label)}")
-            columns.append(pa.array(column))
-    if predictions.scores is not None:
-        names.append("score")
-        columns.append(pa.array(predictions.scores))
-    table = pa.table(columns, names)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
-
-
-def _in_parts(values: list[Any]) -> Any:
-    """``values``, which are all of one type, as an Arrow array."""
-    import pyarrow as pa
-
-    first = pa.array(values[:_AT_ONCE])
-    rest = range(_AT_ONCE, len(values), _AT_ONCE)
-    return pa.concat_arrays(
-        [first, *(pa.array(values[at : at + _AT_ONCE], first.type) for at in rest)]
-    )
