@@ -103,6 +103,7 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 		$(CURDIR)/tests/unit/registry/codecs/test_thrift_compact.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_tensor_texts.py \
 		$(CURDIR)/tests/unit/registry/splits/test_key_places.py \
+		$(CURDIR)/tests/unit/registry/codecs/test_arrow_plain.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_compiled_rows.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_row_kernel.py \
 		$(CURDIR)/tests/unit/registry/codecs/test_decimal_numbers.py

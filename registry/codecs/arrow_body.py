@@ -41,7 +41,7 @@ class ArrowReader:
     def read(self, body: bytes, max_cells: int) -> Batch:
         """As ``decode_arrow``."""
         for form in self._forms:
-            batch = form.batch(body, max_cells)
+            batch = form.read(body, max_cells)
             if batch is not None:
                 return batch
         batch = decode_arrow(body, self._signature, max_cells)
@@ -52,10 +52,12 @@ class ArrowReader:
     def _remember(self, body: bytes) -> None:
         from registry.codecs.arrow_library import pa
 
+        forms = self._forms
+        if any(form.rows(body) for form in forms):
+            return
         with pa.ipc.open_stream(body) as reader:
             form = plain_form(body, reader.schema, self._signature)
-        forms = self._forms
-        if form is not None and form not in forms:
+        if form is not None:
             self._forms = (form, *forms[: _MOST_FORMS - 1])
 
 

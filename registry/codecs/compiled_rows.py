@@ -58,8 +58,6 @@ _TEXT_BITS = 23
 """Of the length of a text, in what the kernel keeps of it: its place, whether it has escapes, and
 its length (``row_body.h``)."""
 LONGEST_TEXT = 2**_TEXT_BITS - 1
-_NULL_TEXT = -1
-"""What the kernel keeps of null."""
 
 _unescape = msgspec.json.Decoder(str).decode
 
@@ -78,7 +76,7 @@ class CompiledJson:
         ]
         self._columns = None
         if AVAILABLE and not any(map(_UNUSUAL_NAME.search, signature.names)):
-            self._columns = _columns(signature, _written_names(signature))
+            self._columns = columns_of(signature, _written_names(signature))
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not accepted."""
@@ -91,12 +89,12 @@ class CompiledJson:
         try:
             if rows == 1 and len(body) <= PIECE_BYTES:
                 return self._one_row(body, cells)
-            return _batch(self._signature, body, cells, rows)
+            return batch_of(self._signature, body, cells, rows)
         except (ValueError, msgspec.MsgspecError):
             return None
 
     def _one_row(self, body: bytes, cells: NDArray[np.float64]) -> Batch:
-        """The batch of one row, of which arrays would take longer. Raises as ``_batch``."""
+        """The batch of one row, of which arrays would take longer. Raises as ``batch_of``."""
         row: list[Scalar] = cells[:, 0].tolist()
         for position, convert in self._converted:
             row[position] = convert(row[position])
@@ -112,7 +110,7 @@ class CompiledCsv:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._columns = _columns(signature, ()) if AVAILABLE else None
+        self._columns = columns_of(signature) if AVAILABLE else None
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not accepted."""
@@ -126,7 +124,7 @@ class CompiledCsv:
         cells = np.empty((len(self._signature.inputs), most_csv_rows(body, self._signature)))
         rows = self._columns.read_csv(body, end, memoryview(header), cells)
         try:
-            return _batch(self._signature, body, cells, rows) if rows else None
+            return batch_of(self._signature, body, cells, rows) if rows else None
         except ValueError:
             return None
 
@@ -143,7 +141,10 @@ class CompiledCsv:
         return header
 
 
-def _columns(signature: Signature, names: tuple[tuple[bytes, int], ...]) -> "row_kernel.Columns":
+def columns_of(
+    signature: Signature, names: tuple[tuple[bytes, int], ...] = ()
+) -> "row_kernel.Columns":
+    """The kernel's columns, with the ``names`` that JSON gives them. Only where ``AVAILABLE``."""
     inputs = signature.inputs
     return row_kernel.Columns(
         names,
@@ -164,7 +165,7 @@ def _written_names(signature: Signature) -> tuple[tuple[bytes, int], ...]:
     return tuple(written.items())
 
 
-def _batch(signature: Signature, body: bytes, cells: NDArray[np.float64], rows: int) -> Batch:
+def batch_of(signature: Signature, body: bytes, cells: NDArray[np.float64], rows: int) -> Batch:
     """``cells``: numbers, and of texts what the kernel keeps of them.
 
     Raises ValueError or MsgspecError where a text is not UTF-8 or not a date.
@@ -177,7 +178,7 @@ def _batch(signature: Signature, body: bytes, cells: NDArray[np.float64], rows: 
 
 
 def _array(column: Column, body: bytes, cells: NDArray[np.float64]) -> NDArray[Any]:
-    """Raises as ``_batch``."""
+    """Raises as ``batch_of``."""
     if column.type == "string":
         return _texts(body, cells, nan)
     if column.type == "date":
@@ -197,18 +198,12 @@ def _texts(body: bytes, cells: NDArray[np.float64], null: float | None) -> NDArr
 
 
 def texts_at(
-    characters: bytes,
-    places: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    is_there: NDArray[np.bool_] | None = None,
+    characters: bytes, places: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> NDArray[np.object_]:
     """The texts in UTF-8 that begin at ``places`` of ``characters``, of ``sizes`` bytes, each at
-    most ``LONGEST_TEXT``; NaN where ``is_there`` is false. Equal ones usually share a string. Only
-    where ``AVAILABLE``.
+    most ``LONGEST_TEXT``. Equal ones usually share a string. Only where ``AVAILABLE``.
 
     Raises ValueError where one is not in ``characters`` or is not UTF-8.
     """
     kept: NDArray[np.int64] = places << (_TEXT_BITS + 1) | sizes
-    if is_there is not None:
-        kept[~is_there] = _NULL_TEXT
-    return _texts(characters, kept.view(np.float64), nan)
+    return _texts(characters, kept.view(np.float64), None)

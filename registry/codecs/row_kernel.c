@@ -1,6 +1,6 @@
 /*
- * registry.codecs.row_kernel: decodes JSON and CSV bodies of many rows into columns. compiled_rows.py
- * says what it accepts; the decoders in Python do the rest.
+ * registry.codecs.row_kernel: decodes JSON, CSV and Arrow bodies of many rows into columns.
+ * compiled_rows.py and arrow_plain.py say what it accepts; the decoders in Python do the rest.
  *
  * A body is read in one pass that needs no Python object, and so lets other threads run. Numbers are
  * written to their columns. Of a text the pass writes its place in the body, from which `texts`
@@ -11,6 +11,7 @@
  */
 
 #include "../kernel.h"
+#include "arrow_stream.h"
 #include "csv_rows.h"
 #include "json_rows.h"
 #include "row_body.h"
@@ -103,6 +104,64 @@ static PyObject *read_csv(PyObject *object, PyObject *arguments)
     return result;
 }
 
+/* The stream of an Arrow body, and whether it has the layout of a plan for `width` columns. The plan
+ * is used by the stream. Returns false with an exception set where it is not a plan. */
+static bool get_stream(PyObject *bytes, PyObject *model, const Py_buffer *plan, size_t width,
+                       Stream *stream, bool *is_found)
+{
+    const size_t length = (size_t)plan->len / sizeof(int64_t);
+
+    if ((uintptr_t)plan->buf % sizeof(int64_t) != 0 ||
+        !is_plan(plan->buf, length, width, (size_t)PyBytes_Size(model)) ||
+        (size_t)PyBytes_Size(bytes) > LARGEST_BODY) {
+        PyErr_SetString(PyExc_ValueError, "a plan of other columns, or too large a body");
+        return false;
+    }
+    *stream = (Stream){(const unsigned char *)PyBytes_AsString(bytes),
+                       (const unsigned char *)PyBytes_AsString(model), (size_t)PyBytes_Size(bytes),
+                       plan->buf, 0};
+    *is_found = has_layout(stream);
+    return true;
+}
+
+static PyObject *arrow_rows(PyObject *object, PyObject *arguments)
+{
+    PyObject *bytes, *model, *result = NULL;
+    Py_buffer plan;
+    Stream stream;
+    bool is_found;
+
+    if (!PyArg_ParseTuple(arguments, "SSy*", &bytes, &model, &plan))
+        return NULL;
+    const size_t width = (size_t)((Columns *)object)->table.width;
+    if (get_stream(bytes, model, &plan, width, &stream, &is_found))
+        result = PyLong_FromLongLong(is_found ? stream.rows : 0);
+    PyBuffer_Release(&plan);
+    return result;
+}
+
+static PyObject *read_arrow(PyObject *object, PyObject *arguments)
+{
+    PyObject *bytes, *model, *cells, *result = NULL;
+    const Table *table = &((Columns *)object)->table;
+    Py_buffer plan, view;
+    Stream stream;
+    bool is_found;
+
+    if (!PyArg_ParseTuple(arguments, "SSy*O", &bytes, &model, &plan, &cells))
+        return NULL;
+    if (get_stream(bytes, model, &plan, (size_t)table->width, &stream, &is_found) &&
+        get_buffer(cells, &CELLS, true, &view)) {
+        if (view.shape[0] != table->width || (is_found && view.shape[1] != stream.rows))
+            PyErr_SetString(PyExc_ValueError, "other rows or columns");
+        else
+            result = PyBool_FromLong(is_found && read_stream(&stream, table, view.buf));
+        PyBuffer_Release(&view);
+    }
+    PyBuffer_Release(&plan);
+    return result;
+}
+
 static PyObject *texts(PyObject *module, PyObject *arguments)
 {
     PyObject *bytes, *cells, *results;
@@ -150,6 +209,8 @@ static PyObject *count(PyObject *module, PyObject *arguments)
 static PyMethodDef methods[] = {
     {"read_json", read_json, METH_VARARGS, "The number of rows of a body; None: not accepted."},
     {"read_csv", read_csv, METH_VARARGS, "As read_json, behind the header line of a body."},
+    {"arrow_rows", arrow_rows, METH_VARARGS, "The rows of an Arrow stream; 0: not accepted."},
+    {"read_arrow", read_arrow, METH_VARARGS, "Whether an Arrow stream was accepted and read."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -187,7 +248,7 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "registry.codecs.row_kernel",
-    .m_doc = "Decodes JSON and CSV bodies of many rows into columns.",
+    .m_doc = "Decodes JSON, CSV and Arrow bodies of many rows into columns.",
     .m_size = 0,
     .m_methods = functions,
     .m_slots = module_slots,

@@ -17,6 +17,10 @@ class Columns:
     def read_csv(
         self, body: bytes, start: int, header: memoryview, cells: NDArray[np.float64], /
     ) -> int | None: ...
+    def arrow_rows(self, body: bytes, model: bytes, plan: memoryview, /) -> int: ...
+    def read_arrow(
+        self, body: bytes, model: bytes, plan: memoryview, cells: NDArray[np.float64], /
+    ) -> bool: ...
 
 def texts(
     body: bytes,
