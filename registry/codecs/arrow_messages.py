@@ -89,8 +89,8 @@ class BatchNumbers(NamedTuple):
 def batch_numbers(metadata: bytes) -> BatchNumbers | None:
     """Where the metadata of a record batch has its numbers.
 
-    None where it is another message, has a part that not every batch has (compression, custom
-    metadata), lacks a number, since it is 0, or is not of the metadata version V5.
+    None where it is another message, has a part that not every batch has (compression, lists of
+    buffers for views), lacks a number, since it is 0, or is not of the metadata version V5.
 
     Raises ValueError where the metadata is malformed.
     """
@@ -103,7 +103,6 @@ def batch_numbers(metadata: bytes) -> BatchNumbers | None:
             not (version and kind and batch)
             or _SHORT.unpack_from(metadata, version)[0] != _V5
             or metadata[kind] != _RECORD_BATCH
-            or _field(metadata, message, _MESSAGE_CUSTOM_METADATA)
             or _field(metadata, batch, _BATCH_COMPRESSION)
             or _field(metadata, batch, _BATCH_VARIADIC)
         ):

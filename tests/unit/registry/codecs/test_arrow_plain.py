@@ -17,6 +17,7 @@ from registry.codecs.arrow_plain import MOST_CELLS, plain_form
 from registry.codecs.arrow_sizes import arrow_size
 from registry.errors import BodyMalformed, InputRefused, TooLarge
 from registry.signature import Column, Signature
+from tests import factories
 from tests.unit.registry.codecs.generated_bodies import OUTPUT
 from tests.unit.registry.codecs.test_arrow_messages import END, V5, stream
 from tests.unit.registry.codecs.test_compiled_rows import exact, outcome
@@ -34,7 +35,12 @@ EACH = Signature(
 WHOLE = Signature(tuple(Column(c.name, c.type, nullable=False) for c in EACH.inputs), OUTPUT)
 VISITS = Signature((Column("visits", "integer", nullable=False),), OUTPUT)
 NULLABLE = Signature((Column("visits", "integer", nullable=True),), OUTPUT)
-NUMBERS = [pa.float64(), pa.float32(), pa.int8(), pa.uint16(), pa.int32(), pa.int64(), pa.uint64()]
+FLOATS = [pa.float64(), pa.float32()]
+WHOLE_NUMBERS = [
+    *(pa.int8(), pa.int16(), pa.int32(), pa.int64()),
+    *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+]
+NUMBERS = FLOATS + WHOLE_NUMBERS
 pytestmark = pytest.mark.skipif(not compiled_rows.AVAILABLE, reason="there is no C compiler")
 
 
@@ -132,6 +138,17 @@ def test_a_nan_that_signals_is_null():
 
         for _ in range(2):
             assert np.isnan(reader.read(body, MANY).columns["age"]).all()
+
+
+@pytest.mark.parametrize("type_", WHOLE_NUMBERS, ids=str)
+def test_the_ends_of_each_type_are_read(type_):
+    sign, bits = pa.types.is_signed_integer(type_), type_.bit_width
+    cells = [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] if sign else [0, 2**bits - 1]
+    body = written(pa.table({"visits": pa.array(cells, type_)}))
+
+    assert form_of(body, VISITS).read(body, MANY).columns["visits"].tolist() == list(
+        map(float, cells)
+    )
 
 
 def test_streams_of_another_schema_have_another_form():
@@ -289,16 +306,37 @@ def test_a_form_of_a_stream_with_odd_metadata_reads_others_as_arrow_does():
 
 
 def test_numbers_that_are_part_of_the_structure_give_no_layout():
-    body = written(pa.table({"visits": pa.array([4, 5], pa.int64())}))
-    numbers = Layout.of(body).numbers
-    references = [
-        place
-        for place in range(Layout.of(body).start - 4)
-        if place + 4 + struct.unpack_from("<i", body, place)[0] in {numbers.nodes, numbers.buffers}
-    ]
-    assert len(references) == 2
-    for place in references:  # the number of rows of the first column as that of the pairs
-        assert Layout.of(changed(body, place, "<i", numbers.nodes - place)) is None
+    body = written(pa.table({"visits": pa.array([4, 5]), "other": pa.array([6, 7])}))
+    layout = Layout.of(body)
+    message = layout.start - int.from_bytes(body[_end_of_schema(body) + 4 :][:4], "little")
+    table = message + struct.unpack_from("<I", body, message)[0]
+    header = table + struct.unpack_from("<H", body, _slots_of(body, table) + 4 + 2 * 2)[0]
+    batch = header + struct.unpack_from("<I", body, header)[0]
+    slots = _slots_of(body, batch)
+    size = struct.unpack_from("<H", body, slots)[0]
+    # The slots of the batch as the places of the buffers of a column that is not read.
+    moved = bytearray(body)
+    place = layout.numbers.buffers + 2 * 16
+    moved[place : place + size] = body[slots : slots + size]
+    struct.pack_into("<i", moved, batch, batch - place)
+
+    assert decode_arrow(bytes(moved), VISITS, MANY).columns["visits"].tolist() == [4, 5]
+    assert Layout.of(bytes(moved)) is None
+
+
+def _end_of_schema(body):
+    return 8 + int.from_bytes(body[4:8], "little")
+
+
+def _slots_of(body, table):
+    return table - struct.unpack_from("<i", body, table)[0]
+
+
+def test_a_batch_with_more_columns_than_its_schema_is_left_to_arrow():
+    body = stream(V5, bytes(24 * 1000), (0, 8000), (8000, 8000), (16000, 8000))
+
+    assert decode_arrow(body, factories.NUMBERS, MANY).rows == 1000
+    assert form_of(body, factories.NUMBERS) is None
 
 
 def changed(body, place, type_, *values):
@@ -368,6 +406,23 @@ def test_cells_that_do_not_fit_are_refused_as_arrow_refuses_them(cells, message)
         reader.read(written(pa.table({"visits": pa.array(cells)})), MANY)
 
     assert [(one.at, one.message) for one in refused.value.faults] == [("rows[0].visits", message)]
+
+
+def test_a_null_text_is_refused_where_none_is_allowed():
+    signature = Signature((Column("text", "string", nullable=False),), OUTPUT)
+    reader = ArrowReader(signature)
+    reader.read(written(pa.table({"text": ["Ghent", "Turin"]})), MANY)
+
+    with pytest.raises(InputRefused, match="null is not allowed here"):
+        reader.read(written(pa.table({"text": ["Ghent", None]})), MANY)
+
+
+def test_a_text_that_the_kernel_cannot_keep_is_left_to_arrow():
+    texts = [["Ghent"], ["x" * 2**24]]
+    short, long = (written(pa.table({"text": cells})) for cells in texts)
+
+    assert form_of(short, TEXTS).read(long, MANY) is None
+    assert ArrowReader(TEXTS).read(long, MANY).columns["text"].tolist() == texts[1]
 
 
 def test_a_table_may_not_have_more_cells_than_the_limit():
