@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks import (
     batches,
+    console,
     engine,
     growth_report,
     large_batches,
@@ -48,6 +49,7 @@ from benchmarks.service import ServiceRefused, promote, running_service, upload
 from benchmarks.workloads import all_workloads
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+OTHERS = growth_report.HEADING, batches.HEADING, console.HEADING
 EVERYTHING = (OURS, *(peer.key for peer in ALL_PEERS), "engine", "large", "versions", "promote")
 EXAMPLE_ROWS = 200
 
@@ -76,11 +78,16 @@ def main() -> int:
     out = arguments.out or (RESULTS if set(arguments.only) == set(EVERYTHING) else None)
     if out:
         before = out.read_text() if out.exists() else ""
-        for heading in (growth_report.HEADING, batches.HEADING):
-            page = place(page, section_of(before, heading))
-        out.write_text(page)
+        out.write_text(with_others(page, before))
         out.with_suffix(".json").write_text(json.dumps(asdict(run), indent=1) + "\n")
     return 1 if failures(run) else 0
+
+
+def with_others(page: str, before: str) -> str:
+    """``page`` with the sections of ``before`` that other measurements write."""
+    for heading in OTHERS:
+        page = place(page, section_of(before, heading))
+    return page
 
 
 def _measure(run: Run, only: Sequence[str], folder: Path, port: int, models: int) -> None:

@@ -27,6 +27,7 @@ from benchmarks.launching import on_cores
 from benchmarks.service import TOKEN, Service, ServiceRefused, running_service
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+HEADING = "## Console"
 WIDE = Size(models=50, versions=200, events=600)
 DEEP = Size(models=1, versions=100_000, events=300_000)
 GOAL_MS = 100.0
@@ -114,7 +115,7 @@ def missed(wide: Mapping[str, Times], deep: Mapping[str, Times]) -> list[str]:
 def render(wide: Mapping[str, Times], deep: Mapping[str, Times]) -> str:
     """The section as Markdown."""
     lines = [
-        "## Console",
+        HEADING,
         "",
         f"`make bench-console`: the size of each page, gzipped, and the milliseconds until it is "
         f"there, one worker, of a registry with {WIDE.models} models of {WIDE.versions} versions, "

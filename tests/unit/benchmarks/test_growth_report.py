@@ -1,5 +1,6 @@
-"""The table of growth is kept in RESULTS.md when the rest is rewritten."""
+"""The tables of other measurements are kept in RESULTS.md when the rest is rewritten."""
 
+from benchmarks.__main__ import OTHERS, RESULTS, with_others
 from benchmarks.growth_registry import Size
 from benchmarks.growth_report import Figure, place, render, section_of
 
@@ -32,3 +33,13 @@ def test_the_section_replaces_the_previous_one_and_is_kept_in_a_new_page() -> No
     assert place(PAGE, section_of(PAGE)) == PAGE
     assert place(f"{page}\n## More\n", old).endswith("\n## More\n")
     assert place(page, "## Housing\n\nfaster\n") == page.replace("fast", "faster")
+
+
+def test_a_run_of_all_servers_keeps_what_other_measurements_wrote() -> None:
+    before = RESULTS.read_text()
+
+    page = with_others(PAGE, before)
+
+    assert page.startswith(PAGE)
+    for heading in OTHERS:
+        assert section_of(page, heading).strip() == section_of(before, heading).strip() != ""
