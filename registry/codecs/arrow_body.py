@@ -50,13 +50,10 @@ class ArrowReader:
         return batch
 
     def _remember(self, body: bytes) -> None:
-        from registry.codecs.arrow_library import pa
-
         forms = self._forms
         if any(form.rows(body) for form in forms):
             return
-        with pa.ipc.open_stream(body) as reader:
-            form = plain_form(body, reader.schema, self._signature)
+        form = plain_form(body, self._signature)
         if form is not None:
             self._forms = (form, *forms[: _MOST_FORMS - 1])
 

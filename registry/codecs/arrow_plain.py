@@ -17,7 +17,6 @@ from registry.signature import Signature
 
 if TYPE_CHECKING:
     from registry.codecs import row_kernel
-    from registry.codecs.arrow_library import pa
 
 MOST_CELLS = 2**16
 """Arrow reads larger streams, without the lock of the interpreter."""
@@ -65,12 +64,16 @@ class PlainForm(NamedTuple):
             return None
 
 
-def plain_form(stream: bytes, schema: "pa.Schema", signature: Signature) -> PlainForm | None:
-    """The form of a stream with this ``schema`` that Arrow has read as rows of ``signature``; None
-    where it is not plain."""
+def plain_form(stream: bytes, signature: Signature) -> PlainForm | None:
+    """The form of a stream that Arrow has read as rows of ``signature``; None where it is not
+    plain."""
     layout = Layout.of(stream) if AVAILABLE else None
     if layout is None or any(column.type == "date" for column in signature.inputs):
         return None
+    from registry.codecs.arrow_library import pa
+
+    with pa.ipc.open_stream(stream) as reader:
+        schema = reader.schema
     places, buffers = {}, 0
     for node, field in enumerate(schema):
         kind = str(field.type)

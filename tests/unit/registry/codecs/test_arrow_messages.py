@@ -39,6 +39,20 @@ def key_values(builder, **pairs):
     return builder.EndVector()
 
 
+def message(builder, version, kind, header, *, body=0, custom=0):
+    """A message without its body, of which ``body`` is the length."""
+    builder.StartObject(5)
+    builder.PrependInt16Slot(0, version, 0)
+    builder.PrependUint8Slot(1, kind, 0)
+    builder.PrependUOffsetTRelativeSlot(2, header, 0)
+    builder.PrependInt64Slot(3, body, 0)
+    builder.PrependUOffsetTRelativeSlot(4, custom, 0)
+    builder.Finish(builder.EndObject())
+    content = bytes(builder.Output())
+    content += bytes(-len(content) % 8)
+    return END[:4] + len(content).to_bytes(4, "little") + content
+
+
 def stream(version, body, *places, metadata=None, schema=None):
     """``ROWS`` rows of two numbers, of which ``places`` are the offset and length in ``body``.
     ``schema``: the message before, if not that of ``NUMBERS``."""
@@ -51,19 +65,9 @@ def stream(version, body, *places, metadata=None, schema=None):
     builder.PrependUOffsetTRelativeSlot(1, nodes, 0)
     builder.PrependUOffsetTRelativeSlot(2, buffers, 0)
     batch = builder.EndObject()
-    builder.StartObject(5)
-    builder.PrependInt16Slot(0, version, 0)
-    builder.PrependUint8Slot(1, 3, 0)
-    builder.PrependUOffsetTRelativeSlot(2, batch, 0)
-    builder.PrependInt64Slot(3, len(body), 0)
-    builder.PrependUOffsetTRelativeSlot(4, custom, 0)
-    builder.Finish(builder.EndObject())
-    message = bytes(builder.Output())
-    message += bytes(-len(message) % 8)
     if schema is None:
         schema = pa.schema({name: pa.float64() for name in NUMBERS.names}).serialize().to_pybytes()
-    head = END[:4] + len(message).to_bytes(4, "little")
-    return schema + head + message + body + END
+    return schema + message(builder, version, 3, batch, body=len(body), custom=custom) + body + END
 
 
 def packed(size):

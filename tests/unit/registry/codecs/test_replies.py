@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,24 @@ def test_predictions_are_encoded_exactly(values):
     body = JsonWriter("m", 1, NUMBERS).write(Predictions(values), single=False)
 
     assert json.loads(body)["predictions"] == values
+
+
+@pytest.mark.parametrize("rows", [1, 3, 2048, 2049])
+def test_numbers_in_arrow_replies_are_those_that_arrow_writes(rows):
+    values = [*np.linspace(-1 / 3, 1e300, rows - 1), np.nan]
+    columns = np.linspace(0.0, 1.0, 2 * rows).reshape(rows, 2)
+    beside = {"probability_false": columns[:, 0], "probability_true": columns[:, 1]}
+
+    for predictions, more in (
+        (Predictions(values), {}),
+        (Predictions(values, columns), beside),
+        (Predictions(values, scores=columns[:, 1]), {"score": columns[:, 1]}),
+    ):
+        table = pa.table({MIXED.output.name: np.array(values), **more})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        assert encode_arrow(predictions, MIXED) == sink.getvalue().to_pybytes()
 
 
 def test_arrow_replies_have_the_output_and_a_column_for_each_class():
