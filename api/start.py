@@ -1,7 +1,6 @@
 """Preparation before the first request: the tables, the admin token, interrupted uploads."""
 
 import logging
-from pathlib import Path
 
 from api.stores import Stores
 from registry.errors import TokenRefused
@@ -10,7 +9,7 @@ from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
 from registry.operations.stay_alone import check_no_host_is_alone
 from registry.storage.durable import make_directory
-from registry.storage.file_modes import close_to_others, open_to_others
+from registry.storage.file_modes import close_to_others
 from registry.storage.schema import upgrade
 
 logger = logging.getLogger(__name__)
@@ -85,22 +84,3 @@ def prepare_worker(stores: Stores) -> str | None:
     except TokenRefused as error:
         logger.warning("the configured admin token is not accepted: %s", error.detail)
         return None
-
-
-def log_warnings(data: Path) -> None:
-    """Log which paths in ``data`` are open to other users, and which defences against uploads this
-    machine lacks. Called once per service, not by workers."""
-    for path in open_to_others(data):
-        logger.warning("%s is open to other users, and its mode could not be changed", path)
-    # Imported late: the service is started before it looks for them.
-    from registry.confinement.spawner import SpawnFailed, missing_defences
-
-    try:
-        missing = missing_defences()
-    except SpawnFailed as error:
-        logger.warning("uploads cannot be inspected: %s", error)
-        return
-    if not missing:
-        logger.info("uploads are opened with every defence")
-    for line in missing:
-        logger.warning("confined processes lack a defence: %s", line)

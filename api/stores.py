@@ -29,8 +29,7 @@ def warn_of_unconfirmed(hosts: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Enough to prepare a data directory. The main process has no more, and so imports neither
-    what serves nor what loads models."""
+    """Enough to prepare a data directory, without what serves or loads models."""
 
     settings: Settings
     database: Database

@@ -6,12 +6,12 @@ import shlex
 import socket
 import sys
 import time
+from datetime import UTC, datetime
 
 import click
 
 from config import Settings
 from registry.storage.sign_in_codes import SignInCodes
-from registry.storage.tables import utc_now
 
 PATIENCE_SECONDS = 60
 DEMO_RECORD = {
@@ -66,7 +66,7 @@ def console_lines(settings: Settings, token: str | None) -> list[str]:
         return []
     if token and settings.has_sign_in_links:
         try:
-            code = SignInCodes(settings.run_folder).make(token, utc_now())
+            code = SignInCodes(settings.run_folder).make(token, datetime.now(UTC))
         except OSError as error:
             click.echo(f"Warning: there is no link that signs in: {error.strerror}.", err=True)
         else:

@@ -10,7 +10,8 @@ from sqlalchemy.exc import ArgumentError
 
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.lazy import LazyCommand, LazyGroup
-from config import SettingInvalid, Settings
+from cli.settings import configured_settings
+from config import Settings
 from registry.blobs.choice import blob_store
 from registry.blobs.store import BlobStore
 from registry.storage import schema
@@ -140,11 +141,3 @@ def _no_registry(what: str) -> CommandFailed:
         WRONG_USAGE,
         advice="Set HOTSWAP_DATA (and HOTSWAP_DATABASE_URL) to the values of the service.",
     )
-
-
-def configured_settings() -> Settings:
-    """The settings of the environment. Raises CommandFailed for an invalid one."""
-    try:
-        return Settings.from_environment()
-    except SettingInvalid as error:
-        raise CommandFailed(str(error), WRONG_USAGE) from error

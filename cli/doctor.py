@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from cli.database import configured_settings, data_option, opened_blobs, opened_database
+from cli.database import data_option, opened_blobs, opened_database
 from cli.exits import SAID_NO
 from cli.scrub import check_scrub
 from cli.service import json_option
+from cli.settings import configured_settings
 from cli.terminal import Column, print_json, print_table
 from config import Settings
 from registry.doctor.checks import CHECKS, examine

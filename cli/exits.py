@@ -75,8 +75,7 @@ class ExitCodes(LazyGroup):
             _silence_stdout()
             ctx.exit(PIPE_CLOSED)
         except RegistryError as error:
-            code = WRONG_USAGE if isinstance(error, Malformed) else SAID_NO
-            raise CommandFailed(error.detail, code, faults=error.faults) from error
+            raise failure_of(error) from error
         except UnicodeEncodeError as error:
             message = f"{error.object!a} is not valid UTF-8."
             raise CommandFailed(message, WRONG_USAGE) from error
@@ -87,13 +86,17 @@ class ExitCodes(LazyGroup):
             raise CommandFailed(message, SAID_NO, advice=REINSTALL) from error
         except OSError as error:
             _drop_unwritable_output()
-            raise CommandFailed(_file_error(error), WRONG_USAGE) from error
+            raise failure_of(error) from error
         return result
 
 
-def _file_error(error: OSError) -> str:
+def failure_of(error: RegistryError | OSError) -> CommandFailed:
+    """The failure of a command that ``error`` ends."""
+    if isinstance(error, RegistryError):
+        code = WRONG_USAGE if isinstance(error, Malformed) else SAID_NO
+        return CommandFailed(error.detail, code, faults=error.faults)
     what = error.strerror or str(error)
-    return f"{error.filename}: {what}" if error.filename else what
+    return CommandFailed(f"{error.filename}: {what}" if error.filename else what, WRONG_USAGE)
 
 
 def _drop_unwritable_output() -> None:

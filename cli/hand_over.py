@@ -53,6 +53,12 @@ class Service:
     """None until the data directory of the first start is known to be suitable."""
     listeners: Listeners
 
+    def take_hold(self) -> None:
+        """Hold the data directory, and record it. Raises CommandFailed if another service does."""
+        self.hold = self.hold or Hold.acquire(self.settings.data, self.settings.run_folder)
+        if self.hold is not None:
+            self.hold.record(describe(self.settings))
+
     def release(self) -> None:
         """End the hold of this process."""
         hold, self.hold = self.hold, None

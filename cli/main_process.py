@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.exits import SAID_NO, CommandFailed
+from cli.exits import SAID_NO, CommandFailed, failure_of
 from cli.hand_over import Offer, Service, Succession
 from cli.keeper_process import KeeperProcess
-from cli.listening import describe
+from cli.preparation import AdminToken, Preparation, prepared_by
 from cli.server import DrainingServer, run_workers
 from cli.systemd import Notifier
 
@@ -77,8 +77,9 @@ class Command:
 class MainProcess:
     """Runs the workers of ``service``. ``succession``: how it is taken over from a predecessor.
 
-    ``REPLACE`` starts a successor from ``command``. ``announce`` is called when the service is this
-    process's.
+    ``REPLACE`` starts a successor from ``command``. ``prepared`` is called with the admin token
+    when the service is prepared, before it serves, and ``announce`` when it is this process's.
+    ``token``: it is prepared already; otherwise its first worker prepares it.
     """
 
     def __init__(
@@ -87,26 +88,34 @@ class MainProcess:
         succession: Succession | None,
         command: Command,
         notifier: Notifier,
-        announce: Callable[[], None],
+        *,
+        prepared: Callable[[AdminToken], None],
+        announce: Callable[[AdminToken], None],
+        token: AdminToken | None = None,
     ) -> None:
         self._service = service
         self._succession = succession
         self._command = command
         self._notifier = notifier
+        self._prepared = prepared
         self._announce = announce
+        self._token = token
         self._offer: Offer | None = None
         self._keeper = KeeperProcess() if service.settings.watch else None
-        self._failure = ""
+        self._failure: CommandFailed | None = None
 
     def run(self) -> None:
         """Serve until a signal or a successor ends it. Raises CommandFailed if the service could
-        not be taken over."""
+        not be prepared or taken over."""
         threading.Thread(target=self._replace_on_signal, name="replace", daemon=True).start()
         try:
             run_workers(
                 self._service.settings,
                 listeners=self._service.listeners,
                 notifier=self._notifier,
+                preparation=Preparation(keeps_schema=self._succession is not None)
+                if self._token is None
+                else None,
                 beside=self._begin,
             )
         finally:
@@ -115,31 +124,56 @@ class MainProcess:
             if self._keeper is not None:
                 self._keeper.close()
         if self._failure:
-            raise CommandFailed(
-                f"The service was not taken over: {self._failure}. Its predecessor keeps serving.",
-                SAID_NO,
-            )
+            raise self._failure
 
     def _begin(self, server: DrainingServer) -> None:
         """Take the service over, or wait until a worker is up; then offer and announce it, and
         start its keeper."""
         server.keeper = self._keeper
-        if self._succession is not None:
-            self._failure = self._failure_to_start(server)
-            if self._failure:
-                server.signal_handler_interrupt(signal.SIGINT)
-            if server.stopping:
+        try:
+            token = self._wait_for_token(server)
+            if token is None or not self._wait_for_workers(server):
                 return
-            self._succession.complete()
-            self._service.hold.record(describe(self._service.settings))
-        elif not _wait(server, server.any_up):
+        except (CommandFailed, OSError) as error:
+            self._failure = error if isinstance(error, CommandFailed) else failure_of(error)
+            server.signal_handler_interrupt(signal.SIGINT)
             return
         self._offer = self._offered(server)
-        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+        threading.Thread(target=self._announce, args=(token,), name="announce", daemon=True).start()
         if _wait(server, server.any_ready):
             self._notifier.ready()
             if self._keeper is not None:
                 self._keeper.start()
+
+    def _wait_for_token(self, server: DrainingServer) -> AdminToken | None:
+        """Wait until the service is prepared; None if it was stopped first. Raises CommandFailed
+        and OSError."""
+        token, preparation = self._token, server.preparation
+        if preparation is not None:
+            token = prepared_by(
+                preparation.worker, self._service.take_hold, lambda: server.stopping
+            )
+        if token is not None:
+            self._prepared(token)
+            if preparation is not None:
+                preparation.finish()
+        return token
+
+    def _wait_for_workers(self, server: DrainingServer) -> bool:
+        """Wait until the workers can serve, and the service is this process's; false if it was
+        stopped first. Raises CommandFailed."""
+        if self._succession is None:
+            return _wait(server, server.any_up)
+        if failure := self._failure_to_start(server):
+            raise CommandFailed(
+                f"The service was not taken over: {failure}. Its predecessor keeps serving.",
+                SAID_NO,
+            )
+        if server.stopping:
+            return False
+        self._succession.complete()
+        self._service.take_hold()
+        return True
 
     def _offered(self, server: DrainingServer) -> Offer | None:
         """None if there is no socket for successors; the service is served all the same."""

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from cli.backup import backup_json, pg_bin_option
-from cli.database import configured_settings, data_option, opened_database
+from cli.database import data_option, opened_database
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import moment, size
 from cli.service import json_option
+from cli.settings import configured_settings
 from cli.terminal import print_json
 from config import Settings
 from registry.backups.dumps import Programs

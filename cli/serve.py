@@ -3,36 +3,27 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
+from api.defences import log_missing_defences
+from api.logs import configure_logs
 from cli.announce import announce
-from cli.database import configured_settings
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.hand_over import Service, Succession, take_over
 from cli.hold import Hold
-from cli.listening import describe, listen
+from cli.listening import listen
 from cli.main_process import REPLACE, Command, MainProcess
+from cli.preparation import AdminToken, prepare_here, prepared_by
+from cli.settings import configured_settings
 from cli.systemd import Notifier, configured_manager, forget
 from config import ServiceManager, SettingInvalid, Settings
-from registry.storage.database import Database
-from registry.storage.schema import HEAD, current_revision
-
-
-class AdminToken(NamedTuple):
-    """``made``: its value, if this start generated it, to be shown. ``first``: the id of the one
-    that the first start made, if it is in use. ``filed``: the digest of the valid one in the file.
-    ``usable``: the digest of the configured one or of that in the file."""
-
-    made: str | None
-    first: int | None
-    filed: str | None
-    usable: str | None
+from registry.storage.sign_in_codes import SignInCodes
 
 
 @click.command
@@ -98,30 +89,18 @@ def serve(*, demo: bool, as_json: bool, take_over_service: bool, **flags: Any) -
     service = succession.service if succession else claim(settings, manager)
     settings = service.settings
     try:
-        token = _prepare(service, succession)
-        for warning in warnings_for(settings, token.first):
-            click.echo(f"Warning: {warning}", err=True)
-        if demo:
-            _register_demo(settings)
         # The workers read their settings from the environment, as under any other WSGI server.
         os.environ.update(settings.to_environment())
         # Nobody reads what a service manager or a successor prints, and it is stored.
         is_read = succession is None and manager == ServiceManager()
-        announcement = partial(
-            announce,
-            settings,
-            token.made,
-            in_file=token.filed is not None,
-            signs_in=token.usable if is_read else None,
-            demo=demo,
-            as_json=as_json,
-        )
         MainProcess(
             service,
             succession,
             command,
             Notifier(manager.notify_socket),
-            partial(_tell, announcement, settings),
+            prepared=partial(_begin, settings),
+            announce=partial(_tell, settings, is_read=is_read, demo=demo, as_json=as_json),
+            token=_register_demo(service, succession) if demo else None,
         ).run()
     finally:
         service.close()
@@ -159,84 +138,52 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
     return found
 
 
-def _prepare(service: Service, succession: Succession | None) -> AdminToken:
-    """Hold and prepare the data directory.
-
-    With a predecessor it is held already, and keeps the predecessor's schema.
-    """
-    from api.logs import configure_logs
-    from api.start import ADMIN_TOKEN_FILE, prepare
-    from api.stores import Stores, warn_of_unconfirmed
-    from registry.operations.ensure_admin import admin_token_in, first_token_in_use
-    from registry.storage.sign_in_codes import SignInCodes
-    from registry.tokens import token_digest
-
-    settings = service.settings
-    try:
-        stores = Stores.of(settings, warn_of_unconfirmed)
-    except ValueError as error:
-        raise CommandFailed(str(error), SAID_NO) from error
-    except OSError as error:
-        raise CommandFailed(
-            f"{Path(error.filename or settings.data).absolute()} cannot be used: {error.strerror}.",
-            SAID_NO,
-            advice="Choose other directories with --data or HOTSWAP_DATA, and HOTSWAP_RUN.",
-        ) from error
-    try:
-        if succession is None:
-            service.hold = service.hold or Hold.acquire(settings.data, settings.run_folder)
-            service.hold.record(describe(settings))
-        else:
-            _require_schema(stores.database)
-        made = prepare(stores)
-        SignInCodes(settings.run_folder).clear()
-        first_token = first_token_in_use(stores.database)
-        filed = admin_token_in(stores.database, settings.data / ADMIN_TOKEN_FILE)
-    finally:
-        stores.close()
+def _begin(settings: Settings, token: AdminToken) -> None:
+    """Warn, and log as configured, when the service is prepared. Raises CommandFailed."""
+    SignInCodes(settings.run_folder).clear()
     try:
         configure_logs(settings)
     except SettingInvalid as error:
         raise CommandFailed(str(error), WRONG_USAGE) from error
-    if settings.admin_token:  # not printed, because standard output is often stored
-        return AdminToken(None, first_token, filed, token_digest(settings.admin_token))
-    return AdminToken(made, first_token, filed, filed)
+    for warning in warnings_for(settings, token.first):
+        click.echo(f"Warning: {warning}", err=True)
 
 
-def _tell(announcement: Callable[[], None], settings: Settings) -> None:
+def _tell(
+    settings: Settings, token: AdminToken, *, is_read: bool, demo: bool, as_json: bool
+) -> None:
     """Announce the service. Only then look for defences that are missing, which takes a process."""
-    from api.start import log_warnings
-
     try:
-        announcement()
-    finally:
-        log_warnings(settings.data)
-
-
-def _require_schema(database: Database) -> None:
-    """Raises CommandFailed if the workers of a predecessor would have to serve with another schema
-    than their own."""
-    with database.read() as session:
-        revision = current_revision(session.connection())
-    if revision != HEAD:
-        raise CommandFailed(
-            f"This release migrates the database from schema {revision} to {HEAD}, which the "
-            "running service does not support.",
-            SAID_NO,
-            advice="Stop that service, and start this one without --take-over.",
+        announce(
+            settings,
+            token.made,
+            in_file=token.filed is not None,
+            signs_in=token.usable if is_read else None,
+            demo=demo,
+            as_json=as_json,
         )
+    finally:
+        log_missing_defences(settings.data)
 
 
-def _register_demo(settings: Settings) -> None:
-    """Register the demo models, in a child process: this one does not import scikit-learn."""
-    process = multiprocessing.get_context("spawn").Process(target=_demo, args=(settings,))
+def _register_demo(service: Service, succession: Succession | None) -> AdminToken:
+    """Prepare the service and register the demo models, in a child process: this one imports
+    neither SQLAlchemy nor scikit-learn."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    keeps_schema = succession is not None
+    process = context.Process(target=_demo, args=(service.settings, theirs, keeps_schema))
     process.start()
+    with ours:
+        token = prepared_by(ours, service.take_hold, lambda: not process.is_alive())
     process.join()
-    if process.exitcode:
+    if token is None or process.exitcode:
         raise CommandFailed("The demo models could not be trained; see above.", SAID_NO)
+    return token
 
 
-def _demo(settings: Settings) -> None:
-    from cli.demo import register_demo
+def _demo(settings: Settings, main: Connection, keeps_schema: bool) -> None:
+    if prepare_here(settings, main, keeps_schema=keeps_schema):
+        from cli.demo import register_demo
 
-    register_demo(settings)
+        register_demo(settings)

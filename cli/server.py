@@ -32,6 +32,7 @@ from granian.server.mp import WorkerProcess
 from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
 from cli.keeper_process import KeeperProcess
 from cli.listening import BACKLOG, Listeners, listen
+from cli.preparation import Preparation
 from cli.respawn_times import RespawnTimes
 from cli.systemd import Notifier
 from cli.worker_start import SUCCEEDED, load_application
@@ -87,6 +88,9 @@ class DrainingServer(Server):
 
     succeeded = False
     """Whether another main process has taken over the service."""
+
+    preparation: Preparation | None = None
+    """What the first worker does before any of them serves."""
 
     keeper: KeeperProcess | None = None
     """Stops when the service begins to stop, and is replaced together with the workers."""
@@ -155,7 +159,12 @@ class DrainingServer(Server):
         self._shd = SocketHolder(self._sso.fileno(), is_unix, BACKLOG)
         up, comes_up = multiprocessing.Pipe(duplex=False)
         ready, becomes_ready = multiprocessing.Pipe(duplex=False)
-        load = partial(callback_loader, comes_up=comes_up, becomes_ready=becomes_ready)
+        load = partial(
+            callback_loader,
+            comes_up=comes_up,
+            becomes_ready=becomes_ready,
+            preparation=self.preparation and self.preparation.part_of(idx),
+        )
         worker = super()._spawn_worker(idx, target, load)
         # Both ends stay open, so that what the worker wrote can be read after it has ended.
         worker.up, worker.ready = (up, comes_up), (ready, becomes_ready)
@@ -279,12 +288,14 @@ def run_workers(
     *,
     listeners: Listeners | None = None,
     notifier: Notifier | None = None,
+    preparation: Preparation | None = None,
     beside: Callable[[DrainingServer], None] | None = None,
 ) -> None:
     """Serve ``application`` on ``listeners`` (default: new ones at the address of ``settings``)
     until a signal stops it. The workers read ``settings`` from the environment, where the caller
     has put them.
 
+    ``preparation`` is made by the first worker; without it, the service is prepared already.
     ``beside`` is called with the server in a thread of its own.
     """
     listeners = listeners or listen(settings)
@@ -311,6 +322,7 @@ def run_workers(
         log_level=LogLevels.error,
     )
     server.listeners, server.notifier = listeners, notifier or Notifier("")
+    server.preparation = preparation
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     metrics = None

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from api.logs import configure_logs
-from cli.database import configured_settings, data_option
+from cli.database import data_option
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
+from cli.settings import configured_settings
 from config import SettingInvalid, Settings
 from registry.errors import RegistryError
 

@@ -42,6 +42,7 @@ from cli.connections import (
     open_connections,
     watch_connections,
 )
+from cli.preparation import Part
 from cli.scheduling import Scheduling
 from cli.worker_start import ENDS, SUCCEEDED
 from registry.engines.allocator import map_large_blocks
@@ -152,10 +153,13 @@ def _closing(start_response: Any) -> Any:
     return start_last_response
 
 
-def application_of(target: str, draining: Connection, becomes_ready: Connection) -> Gate:
+def application_of(
+    target: str, draining: Connection, becomes_ready: Connection, preparation: Part | None = None
+) -> Gate:
     """The application that a worker serves, from ``module:attribute``.
 
-    Writes to ``becomes_ready`` when it has loaded the live versions.
+    First takes its part in the ``preparation`` of the service. Writes to ``becomes_ready`` when it
+    has loaded the live versions.
 
     From now on the worker drains when ``draining`` holds a byte, and retires on ``ENDS``, which the
     caller has blocked for all threads.
@@ -168,6 +172,8 @@ def application_of(target: str, draining: Connection, becomes_ready: Connection)
     signal.signal(STOP_SIGNAL, _stop_granian)
     threading.Thread(target=_follow, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    if preparation is not None:
+        preparation.take()
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)

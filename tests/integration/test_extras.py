@@ -10,12 +10,15 @@ import pytest
 from click.testing import CliRunner
 from packaging.requirements import Requirement
 
+from cli.exits import CommandFailed
 from cli.main import main
+from config import Settings
 from registry.extras import LIBRARIES, is_installed
 from registry.storage.database import Database
 from registry.storage.tables import HoldoutRow
 from tests.factories import add_versions
 from tests.missing_library import missing_library
+from tests.preparing import prepared
 from trainers.data import read_dataset
 from trainers.errors import ExtraMissing, RecipeRefused
 from trainers.model_kinds import LIBRARY_KINDS
@@ -98,22 +101,22 @@ def test_a_postgresql_database_without_psycopg_names_the_extra() -> None:
 
 
 def test_the_service_does_not_start_on_postgresql_without_psycopg(tmp_path: Path) -> None:
-    settings = {"HOTSWAP_DATABASE_URL": POSTGRESQL, "HOTSWAP_DATA": str(tmp_path / "data")}
-    with missing_library("psycopg"):
-        result = CliRunner(env=settings).invoke(main, ["serve", "--port", "18931"])
+    settings = Settings(database_url=POSTGRESQL, data=tmp_path / "data")
+    with missing_library("psycopg"), pytest.raises(CommandFailed) as refused:
+        prepared(settings)
 
-    assert result.exit_code == 1
-    assert "pip install 'hotswap[postgresql]'" in result.stderr
+    assert refused.value.exit_code == 1
+    assert "pip install 'hotswap[postgresql]'" in refused.value.message
 
 
 def test_the_service_does_not_start_with_traces_without_opentelemetry(tmp_path: Path) -> None:
-    settings = {"HOTSWAP_TRACES": "1", "HOTSWAP_DATA": str(tmp_path / "data")}
-    with missing_library("opentelemetry"):
-        result = CliRunner(env=settings).invoke(main, ["serve", "--port", "18932"])
+    settings = Settings(traces=True, data=tmp_path / "data")
+    with missing_library("opentelemetry"), pytest.raises(CommandFailed) as refused:
+        prepared(settings)
 
-    assert result.exit_code == 1
-    assert "HOTSWAP_TRACES requires opentelemetry" in result.stderr
-    assert "pip install 'hotswap[otel]'" in result.stderr
+    assert refused.value.exit_code == 1
+    assert "HOTSWAP_TRACES requires opentelemetry" in refused.value.message
+    assert "pip install 'hotswap[otel]'" in refused.value.message
     assert not (tmp_path / "data").exists()
 
 

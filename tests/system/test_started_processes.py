@@ -1,11 +1,16 @@
 """What the processes of a service do once they have started."""
 
+import json
+import os
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.processes import children, wait_for
 from tests.system.real_server import BIN, free_port, running, wait_until
 
 pytestmark = pytest.mark.slow  # each starts a service of its own
@@ -29,4 +34,35 @@ def test_the_main_process_looks_for_missing_defences_after_it_has_announced_the_
         wait_until(lambda: " defence" in server.log.read_text(), "it says nothing of defences")
         log = server.log.read_text()
 
+        loaded = Path(f"/proc/{server.process.pid}/maps").read_text()
+
     assert log.index("Hotswap serves at") < log.index(" defence")
+    assert "granian" in loaded
+    assert "sqlite" not in loaded, "its workers read the database; it would take 40 MB more"
+
+
+def test_a_worker_that_is_killed_while_it_prepares_the_service_is_replaced(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    serve = [BIN / "hotswap", "serve", "--workers", "2"]
+    with ThreadPoolExecutor(1) as beside:
+        killed = beside.submit(kill_first_worker, data)
+        with running(serve, data, free_port()) as server:
+            workers = server.workers()
+            assert server.call("GET", "/models").status_code == 200
+
+    assert len(workers) == 2
+    assert killed.result() not in workers
+    assert "Traceback" not in server.log.read_text()
+
+
+def kill_first_worker(data: Path) -> int:
+    """Kill a worker as soon as the main process holds ``data``; its process id."""
+    lock = data / "run" / "serve.lock"
+    main = json.loads(wait_for(lambda: lock.exists() and lock.read_text()))["pid"]
+    worker = min(child for child in children(main) if is_worker(child))
+    os.kill(worker, signal.SIGKILL)
+    return worker
+
+
+def is_worker(pid: int) -> bool:
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()

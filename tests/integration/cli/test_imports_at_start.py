@@ -21,11 +21,17 @@ def loaded_by(*imports: str) -> set[str]:
     return set(ended.stdout.split())
 
 
-def test_the_main_process_imports_neither_flask_nor_numpy_nor_what_serves() -> None:
-    loaded = loaded_by("api.logs", "api.start", "api.stores", "cli.serve")
+def test_the_main_process_imports_neither_flask_nor_sqlalchemy_nor_what_serves() -> None:
+    loaded = loaded_by("cli.main", "cli.serve")
 
-    assert "sqlalchemy" in loaded
-    assert not {"flask", "numpy", "registry.engines.loading", *UNUSED} & loaded
+    assert "granian" in loaded
+    assert not {"flask", "numpy", "sqlalchemy", "sqlite3", *UNUSED} & loaded
+
+
+def test_the_worker_that_prepares_the_service_imports_nothing_for_that_alone() -> None:
+    preparing = loaded_by("api.start", "api.stores", "registry.operations.ensure_admin")
+
+    assert preparing < loaded_by("api.app")
 
 
 def test_workers_import_what_sqlite_and_predictions_need() -> None:
