@@ -156,6 +156,7 @@ class MainProcess:
         if token is not None:
             self._prepared(token)
             if preparation is not None:
+                server.keep_metrics(self._service.settings)
                 preparation.finish()
         return token
 

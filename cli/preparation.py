@@ -8,9 +8,9 @@ locks the data directory before the database is opened.
 
 import importlib
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,7 +65,7 @@ class Part:
             importlib.import_module("api.app")
         else:
             settings = Settings.from_environment()
-            prepare_here(settings, self.main, keeps_schema=self.keeps_schema)
+            prepare_here(settings, self.main, self.finished, keeps_schema=self.keeps_schema)
         self.finished.poll(None)
 
 
@@ -78,7 +78,8 @@ class Preparation:
     """The pipe to the worker that prepares. If that ends, the one in its place uses it too."""
     _main: Connection = field(init=False)
     _finished: tuple[Connection, Connection] = field(init=False)
-    _is_finished: bool = False
+    is_finished: bool = False
+    """Whether workers that start from now on find the service prepared."""
 
     def __post_init__(self) -> None:
         self.worker, self._main = multiprocessing.Pipe()
@@ -86,12 +87,12 @@ class Preparation:
 
     def part_of(self, worker: int) -> Part:
         """That of the worker with this index, which is about to start."""
-        prepares = worker == 0 and not self._is_finished
+        prepares = worker == 0 and not self.is_finished
         return Part(self._main if prepares else None, self._finished[0], self.keeps_schema)
 
     def finish(self) -> None:
         """Let all workers serve, also those that start later."""
-        self._is_finished = True
+        self.is_finished = True
         self._finished[1].send_bytes(b"finished")
 
 
@@ -118,15 +119,18 @@ def prepared_by(
         process.send(_HELD)
 
 
-def prepare_here(settings: Settings, main: Connection, *, keeps_schema: bool) -> bool:
+def prepare_here(
+    settings: Settings, main: Connection, *finished: Connection, keeps_schema: bool
+) -> bool:
     """Prepare the service of ``settings``; false if that is refused, or the main process has ended
     or waits no longer.
 
-    ``main`` is the other end of the pipe of ``prepared_by``. ``keeps_schema``: another service uses
-    the database, so it is not migrated.
+    ``main`` is the other end of the pipe of ``prepared_by``. ``finished`` can be read from when it
+    waits no longer: a worker that died had told it that the service is prepared. ``keeps_schema``:
+    another service uses the database, so it is not migrated.
     """
     try:
-        token = _prepare(settings, main, keeps_schema=keeps_schema)
+        token = _prepare(settings, main, finished, keeps_schema=keeps_schema)
     except (CommandFailed, RegistryError, OSError) as error:
         failed = error if isinstance(error, CommandFailed) else failure_of(error)
         main.send(_Refused(failed.message, failed.exit_code, failed.faults, failed.advice))
@@ -137,7 +141,9 @@ def prepare_here(settings: Settings, main: Connection, *, keeps_schema: bool) ->
     return True
 
 
-def _prepare(settings: Settings, main: Connection, *, keeps_schema: bool) -> AdminToken:
+def _prepare(
+    settings: Settings, main: Connection, finished: Sequence[Connection], *, keeps_schema: bool
+) -> AdminToken:
     from api.start import ADMIN_TOKEN_FILE, prepare
     from registry.operations.ensure_admin import admin_token_in, first_token_in_use
     from registry.tokens import token_digest
@@ -148,6 +154,8 @@ def _prepare(settings: Settings, main: Connection, *, keeps_schema: bool) -> Adm
             _require_schema(stores.database)
         else:
             main.send(_SUITABLE)
+            if main not in wait([main, *finished]):
+                raise EOFError
             main.recv()
         made = prepare(stores)
         first = first_token_in_use(stores.database)
@@ -162,11 +170,13 @@ def _prepare(settings: Settings, main: Connection, *, keeps_schema: bool) -> Adm
 def _stores(settings: Settings) -> "Stores":
     """Those of ``settings``. Raises CommandFailed where the directories or the database cannot be
     used."""
+    from sqlalchemy.exc import ArgumentError
+
     from api.stores import Stores, warn_of_unconfirmed
 
     try:
         return Stores.of(settings, warn_of_unconfirmed)
-    except ValueError as error:
+    except (ValueError, ArgumentError) as error:
         raise CommandFailed(str(error), SAID_NO) from error
     except OSError as error:
         raise CommandFailed(

@@ -37,7 +37,7 @@ from cli.respawn_times import RespawnTimes
 from cli.systemd import Notifier
 from cli.worker_start import SUCCEEDED, load_application
 from config import Settings
-from registry.watching.telemetry_folders import own_folder
+from registry.watching.telemetry_folders import TelemetryFolder, own_folder
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,16 @@ class DrainingServer(Server):
     preparation: Preparation | None = None
     """What the first worker does before any of them serves."""
 
+    metrics: TelemetryFolder | None = None
+    """Where the workers count. This process keeps it while one worker replaces another."""
+
     keeper: KeeperProcess | None = None
     """Stops when the service begins to stop, and is replaced together with the workers."""
+
+    def keep_metrics(self, settings: Settings) -> None:
+        """Begin to keep ``metrics``, when the service is prepared and before a worker serves."""
+        with suppress(OSError):  # the workers report it
+            self.metrics = own_folder(settings.data, settings.run_folder, os.getpid())
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; immediately on SIGINT or on a second signal."""
@@ -141,7 +149,13 @@ class DrainingServer(Server):
         super().shutdown(exit_code)
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
-        """Replace all workers."""
+        """Replace all workers. Those of a service that is not prepared yet have just started."""
+        if self.preparation is not None and not self.preparation.is_finished:
+            self.reload_signal = False
+            self.main_loop_interrupt.clear()
+            if self.interrupt_signal or self.interrupt_children:  # meanwhile
+                self.main_loop_interrupt.set()
+            return
         self.notifier.reloading()
         super()._reload(spawn_target, target_loader)
         if self.keeper is not None:
@@ -325,10 +339,8 @@ def run_workers(
     server.preparation = preparation
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
-    metrics = None
-    with suppress(OSError):  # the workers report it
-        # Kept while one worker replaces another.
-        metrics = own_folder(settings.data, settings.run_folder, os.getpid())
+    if preparation is None:
+        server.keep_metrics(settings)
     if beside is not None:
         threading.Thread(target=beside, args=(server,), name="main", daemon=True).start()
     try:
@@ -336,5 +348,5 @@ def run_workers(
     finally:
         listeners.close()
         do_not_preload(os.environ)
-        if metrics is not None:
-            metrics.release()
+        if server.metrics is not None:
+            server.metrics.release()

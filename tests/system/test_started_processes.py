@@ -55,10 +55,35 @@ def test_a_worker_that_is_killed_while_it_prepares_the_service_is_replaced(tmp_p
     assert "Traceback" not in server.log.read_text()
 
 
+def test_a_reload_while_the_service_is_prepared_keeps_the_workers_that_just_started(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "data"
+    serve = [BIN / "hotswap", "serve", "--workers", "2"]
+    with ThreadPoolExecutor(1) as beside:
+        before = beside.submit(reload, data)
+        with running(serve, data, free_port()) as server:
+            assert sorted(server.workers()) == before.result()
+            server.process.terminate()
+            assert server.process.wait(10) == 0
+
+
+def reload(data: Path) -> list[int]:
+    """Send SIGHUP as soon as the main process holds ``data``; the workers at that time."""
+    main = main_process_of(data)
+    os.kill(main, signal.SIGHUP)
+    return sorted(child for child in children(main) if is_worker(child))
+
+
+def main_process_of(data: Path) -> int:
+    """The process id of the main process, as soon as it holds ``data``."""
+    lock = data / "run" / "serve.lock"
+    return int(json.loads(wait_for(lambda: lock.exists() and lock.read_text()))["pid"])
+
+
 def kill_first_worker(data: Path) -> int:
     """Kill a worker as soon as the main process holds ``data``; its process id."""
-    lock = data / "run" / "serve.lock"
-    main = json.loads(wait_for(lambda: lock.exists() and lock.read_text()))["pid"]
+    main = main_process_of(data)
     worker = min(child for child in children(main) if is_worker(child))
     os.kill(worker, signal.SIGKILL)
     return worker

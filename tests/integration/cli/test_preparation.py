@@ -94,10 +94,11 @@ def test_a_successor_does_not_migrate_the_database(prepare, configured) -> None:
     assert failed.value.advice
 
 
-def test_a_refusal_has_its_exit_code_and_advice(prepare, monkeypatch) -> None:
-    monkeypatch.setenv("HOTSWAP_DATABASE_URL", "mysql://registry@db/registry")
+@pytest.mark.parametrize("url", ["mysql://registry@db/registry", "what is this"])
+def test_an_address_that_is_not_of_a_database_is_refused(prepare, monkeypatch, url) -> None:
+    monkeypatch.setenv("HOTSWAP_DATABASE_URL", url)
 
-    with pytest.raises(CommandFailed, match="mysql") as failed:
+    with pytest.raises(CommandFailed, match=r"mysql|Could not parse .* URL") as failed:
         prepare()
 
     assert failed.value.exit_code == SAID_NO
@@ -132,6 +133,21 @@ def test_a_worker_in_the_place_of_one_that_died_prepares_again() -> None:
 
     assert prepared_by(preparation.worker, lambda: held.append(None), runs) == token
     assert len(held) == 2
+
+
+def test_a_worker_in_the_place_of_one_that_died_when_it_had_prepared_only_serves(
+    configured,
+) -> None:
+    preparation, token = Preparation(keeps_schema=False), AdminToken(None, None, None, None)
+    died, next_one = preparation.part_of(0), preparation.part_of(0)
+    assert died.main is not None
+    died.main.send(token)
+    assert prepared_by(preparation.worker, lambda: None, runs) == token
+    preparation.finish()
+
+    next_one.take()
+
+    assert not (configured / "registry.db").exists()
 
 
 def test_the_first_worker_prepares_and_the_others_wait_for_it() -> None:
