@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.exits import SAID_NO, CommandFailed, failure_of
+from cli.exits import SAID_NO, CommandFailed
 from cli.hand_over import Offer, Service, Succession
 from cli.keeper_process import KeeperProcess
 from cli.preparation import AdminToken, Preparation, prepared_by
@@ -77,9 +77,9 @@ class Command:
 class MainProcess:
     """Runs the workers of ``service``. ``succession``: how it is taken over from a predecessor.
 
-    ``REPLACE`` starts a successor from ``command``. ``prepared`` is called with the admin token
-    when the service is prepared, before it serves, and ``announce`` when it is this process's.
-    ``token``: it is prepared already; otherwise its first worker prepares it.
+    ``REPLACE`` starts a successor from ``command``. The first worker prepares the service, and
+    ``prepared`` is then called with the admin token, before it serves; with a ``token``, all that
+    has been done. ``announce`` is called when the service is this process's.
     """
 
     def __init__(
@@ -102,12 +102,11 @@ class MainProcess:
         self._token = token
         self._offer: Offer | None = None
         self._keeper = KeeperProcess() if service.settings.watch else None
-        self._failure: CommandFailed | None = None
+        self._failure: Exception | None = None
 
     def run(self) -> None:
         """Serve until a signal or a successor ends it. Raises CommandFailed if the service could
-        not be prepared or taken over."""
-        threading.Thread(target=self._replace_on_signal, name="replace", daemon=True).start()
+        not be prepared or taken over, and any other error of that."""
         try:
             run_workers(
                 self._service.settings,
@@ -132,10 +131,14 @@ class MainProcess:
         server.keeper = self._keeper
         try:
             token = self._wait_for_token(server)
-            if token is None or not self._wait_for_workers(server):
+            if token is None:
                 return
-        except (CommandFailed, OSError) as error:
-            self._failure = error if isinstance(error, CommandFailed) else failure_of(error)
+            # One that was sent earlier is pending.
+            threading.Thread(target=self._replace_on_signal, name="replace", daemon=True).start()
+            if not self._wait_for_workers(server):
+                return
+        except Exception as error:  # noqa: BLE001 - the main thread raises it again
+            self._failure = error
             server.signal_handler_interrupt(signal.SIGINT)
             return
         self._offer = self._offered(server)
@@ -146,18 +149,15 @@ class MainProcess:
                 self._keeper.start()
 
     def _wait_for_token(self, server: DrainingServer) -> AdminToken | None:
-        """Wait until the service is prepared; None if it was stopped first. Raises CommandFailed
-        and OSError."""
-        token, preparation = self._token, server.preparation
-        if preparation is not None:
-            token = prepared_by(
-                preparation.worker, self._service.take_hold, lambda: server.stopping
-            )
+        """Wait until the service is prepared; None if it was stopped first. Raises any error."""
+        preparation = server.preparation
+        if preparation is None:
+            return self._token
+        token = prepared_by(preparation.worker, self._service.take_hold, lambda: server.stopping)
         if token is not None:
             self._prepared(token)
-            if preparation is not None:
-                server.keep_metrics(self._service.settings)
-                preparation.finish()
+            server.keep_metrics(self._service.settings)
+            preparation.finish()
         return token
 
     def _wait_for_workers(self, server: DrainingServer) -> bool:

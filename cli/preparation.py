@@ -133,11 +133,19 @@ def prepare_here(
         token = _prepare(settings, main, finished, keeps_schema=keeps_schema)
     except (CommandFailed, RegistryError, OSError) as error:
         failed = error if isinstance(error, CommandFailed) else failure_of(error)
-        main.send(_Refused(failed.message, failed.exit_code, failed.faults, failed.advice))
+        _send(main, _Refused(failed.message, failed.exit_code, failed.faults, failed.advice))
         return False
     except EOFError:
         return False
-    main.send(token)
+    return _send(main, token)
+
+
+def _send(main: Connection, message: AdminToken | _Refused) -> bool:
+    """Whether the main process is still there."""
+    try:
+        main.send(message)
+    except BrokenPipeError:
+        return False
     return True
 
 

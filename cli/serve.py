@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -174,16 +175,30 @@ def _register_demo(service: Service, succession: Succession | None) -> AdminToke
     keeps_schema = succession is not None
     process = context.Process(target=_demo, args=(service.settings, theirs, keeps_schema))
     process.start()
-    with ours:
-        token = prepared_by(ours, service.take_hold, lambda: not process.is_alive())
-    process.join()
+    try:
+        with ours:
+            token = prepared_by(ours, service.take_hold, lambda: not process.is_alive())
+        if token is not None:
+            _begin(service.settings, token)
+        process.join()
+    finally:
+        process.terminate()
     if token is None or process.exitcode:
         raise CommandFailed("The demo models could not be trained; see above.", SAID_NO)
     return token
 
 
 def _demo(settings: Settings, main: Connection, keeps_schema: bool) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare_here(settings, main, keeps_schema=keeps_schema):
         from cli.demo import register_demo
 
         register_demo(settings)
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent, which holds the data directory for it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,3 +92,44 @@ def kill_first_worker(data: Path) -> int:
 
 def is_worker(pid: int) -> bool:
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_an_error_after_the_preparation_ends_the_service(tmp_path: Path) -> None:
+    ended = served_in_vain(tmp_path, HOTSWAP_LOG_FILE="/nowhere/hotswap.log")
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "Error: HOTSWAP_LOG_FILE cannot be opened: /nowhere/hotswap.log: "
+        "No such file or directory.\n"
+    )
+
+
+def test_an_error_that_nobody_expected_ends_the_service_too(tmp_path: Path) -> None:
+    """Python has no sys.stderr where that is closed, and the logs cannot be configured."""
+    ended = served_in_vain(tmp_path, "2>&-")
+
+    assert ended.returncode == 1
+
+
+def test_an_error_is_reported_before_the_demo_is_trained(tmp_path: Path) -> None:
+    ended = served_in_vain(tmp_path, "--demo", HOTSWAP_LOG_FILE="/nowhere/hotswap.log")
+
+    assert ended.returncode == 2
+    assert not any((tmp_path / "data" / "blobs").glob("*/*"))
+
+
+def served_in_vain(
+    tmp_path: Path, *arguments: str, **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    """``hotswap serve`` with these arguments, which the shell reads."""
+    command = f"exec {BIN / 'hotswap'} serve --port {free_port()} {' '.join(arguments)}"
+    environment = {"HOTSWAP_DATA": str(tmp_path / "data"), "HOTSWAP_WORKERS": "2", **settings}
+    return subprocess.run(
+        ["sh", "-c", command],
+        env=os.environ | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
