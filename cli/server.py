@@ -67,8 +67,28 @@ STOPPED_FROM_OUTSIDE = {0, -signal.SIGTERM, -signal.SIGKILL}
 """Exit codes of a worker that a signal stopped while it started. Its successor answers the
 connections that wait in its socket."""
 
+SIGNAL_SECONDS = 0.25
+"""How long a signal may wait until its handler is called."""
+
 RETRY_SECONDS = 3.0
 """How long to wait before a worker that failed to start is started again."""
+
+
+class Interrupt(threading.Event):
+    """What granian's main thread waits for. It also wakes up every ``SIGNAL_SECONDS``.
+
+    Python calls the handlers of signals in the main thread only, when that runs. Where another
+    thread receives the signal, a main thread that waits for ever would never call them: about one
+    of a hundred services did not stop on a SIGTERM that came soon after the start.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As ``threading.Event`` does."""
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(SIGNAL_SECONDS):
+            pass
+        return True
 
 
 class DrainingServer(Server):
@@ -337,6 +357,7 @@ def run_workers(
     )
     server.listeners, server.notifier = listeners, notifier or Notifier("")
     server.preparation = preparation
+    server.main_loop_interrupt = Interrupt()
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     if preparation is None:

@@ -10,6 +10,7 @@ import multiprocessing
 import re
 import signal
 import socket
+import threading
 import time
 import tomllib
 from collections.abc import Callable
@@ -42,6 +43,18 @@ class ReplacingServer(MPServer):
 
     def _respawn_workers(self, *arguments: Any, **more: Any) -> None:
         raise Respawned(*arguments, **more)
+
+
+class Waited(threading.Event):
+    """Records how long it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.timeouts.append(timeout)
+        return super().wait(timeout)
 
 
 def server_of(kind: type[MPServer] = MPServer) -> Any:
@@ -149,6 +162,20 @@ def test_granian_replaces_a_dead_worker_by_one_method() -> None:
 
     assert replaced.value.arguments == ([2], "target", "loader"), (
         "DrainingServer overrides Server._respawn_workers to replace dead workers"
+    )
+
+
+def test_granian_waits_for_signals_with_an_event() -> None:
+    server = server_of(ReplacingServer)
+    server.main_loop_interrupt, waited = Waited(), server.main_loop_interrupt
+    server.signal_handler_reload(signal.SIGHUP, None)
+
+    with pytest.raises(Respawned):
+        server._serve_loop("target", "loader")
+
+    assert isinstance(waited, threading.Event)
+    assert server.main_loop_interrupt.timeouts[:1] == [None], (
+        "run_workers replaces Server.main_loop_interrupt by an event that wakes up for signals"
     )
 
 
