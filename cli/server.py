@@ -30,6 +30,7 @@ from granian.server import Server
 from granian.server.mp import WorkerProcess
 
 from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
+from cli.interrupt import Interrupt
 from cli.keeper_process import KeeperProcess
 from cli.listening import BACKLOG, Listeners, listen
 from cli.preparation import Preparation
@@ -67,28 +68,8 @@ STOPPED_FROM_OUTSIDE = {0, -signal.SIGTERM, -signal.SIGKILL}
 """Exit codes of a worker that a signal stopped while it started. Its successor answers the
 connections that wait in its socket."""
 
-SIGNAL_SECONDS = 0.25
-"""How long a signal may wait until its handler is called."""
-
 RETRY_SECONDS = 3.0
 """How long to wait before a worker that failed to start is started again."""
-
-
-class Interrupt(threading.Event):
-    """What granian's main thread waits for. It also wakes up every ``SIGNAL_SECONDS``.
-
-    Python calls the handlers of signals in the main thread only, when that runs. Where another
-    thread receives the signal, a main thread that waits for ever would never call them: about one
-    of a hundred services did not stop on a SIGTERM that came soon after the start.
-    """
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """As ``threading.Event`` does."""
-        if timeout is not None:
-            return super().wait(timeout)
-        while not super().wait(SIGNAL_SECONDS):
-            pass
-        return True
 
 
 class DrainingServer(Server):
@@ -122,6 +103,10 @@ class DrainingServer(Server):
         """Begin to keep ``metrics``, when the service is prepared and before a worker serves."""
         with suppress(OSError):  # the workers report it
             self.metrics = own_folder(settings.data, settings.run_folder, os.getpid())
+
+    def has_work(self) -> bool:
+        """Whether granian's main loop has something to do."""
+        return bool(self.interrupt_signal or self.interrupt_children or self.reload_signal)
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; immediately on SIGINT or on a second signal."""
@@ -173,8 +158,6 @@ class DrainingServer(Server):
         if self.preparation is not None and not self.preparation.is_finished:
             self.reload_signal = False
             self.main_loop_interrupt.clear()
-            if self.interrupt_signal or self.interrupt_children:  # meanwhile
-                self.main_loop_interrupt.set()
             return
         self.notifier.reloading()
         super()._reload(spawn_target, target_loader)
@@ -357,7 +340,7 @@ def run_workers(
     )
     server.listeners, server.notifier = listeners, notifier or Notifier("")
     server.preparation = preparation
-    server.main_loop_interrupt = Interrupt()
+    server.main_loop_interrupt = Interrupt(server.has_work)
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     if preparation is None:
